@@ -1,0 +1,148 @@
+//! What a node sees of its run.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use serde_json::Value;
+
+use crate::blob::{BlobRef, Blobs};
+use crate::graph::Template;
+use crate::{Effect, Lane, NodeError};
+
+/// What stays the same while a task runs.
+pub struct TaskInfo {
+    /// The run's id.
+    pub run: String,
+    /// When the run was created, in milliseconds since the Unix epoch; recorded, so the same in replay.
+    pub created_ms: u64,
+    /// The task.
+    pub lane: Lane,
+    /// The attempt of the innermost loop around the node, from 1.
+    pub attempt: u32,
+    /// The most attempts that loop allows; 1 outside a loop.
+    pub max_attempts: u32,
+    /// The node's settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
+    /// resolved settings: `{role, provider, name, …}`, or null when none is configured).
+    pub settings: Value,
+    /// The node's `prompt`, when it has one.
+    pub prompt: Option<Template>,
+    /// The type that `returns:` names, as JSON Schema, when there is one.
+    pub returns: Option<Value>,
+    /// Output of this node's last execution in its scope.
+    pub previous: Option<Value>,
+}
+
+/// An effect asked for and not yet answered.
+pub(crate) struct Asked {
+    pub(crate) name: &'static str,
+    pub(crate) request: Value,
+    pub(crate) slot: Rc<RefCell<Option<Value>>>,
+}
+
+/// A node's context: facts about the task, blobs, and effects. It queues requests; the driver answers them.
+#[derive(Clone)]
+pub struct Ctx {
+    info: Rc<TaskInfo>,
+    blobs: Arc<dyn Blobs>,
+    asked: Rc<RefCell<Vec<Asked>>>,
+    logged: Rc<RefCell<Vec<String>>>,
+}
+
+impl Ctx {
+    /// A context for one task.
+    pub(crate) fn new(info: TaskInfo, blobs: Arc<dyn Blobs>) -> Self {
+        Self { info: Rc::new(info), blobs, asked: Rc::default(), logged: Rc::default() }
+    }
+
+    /// The facts of this task.
+    #[must_use]
+    pub fn task(&self) -> &TaskInfo {
+        &self.info
+    }
+
+    /// Performs one effect. A technical failure is retried and then ends the run; it never comes back here.
+    ///
+    /// # Errors
+    /// When the (recorded) response is not of the effect's type.
+    pub async fn call<E: Effect>(&self, request: &E::Request) -> Result<E::Response, NodeError> {
+        let mut answers = self.all::<E>(std::slice::from_ref(request)).await?;
+        answers
+            .pop()
+            .ok_or_else(|| NodeError::new("effect.response", format!("{} was not answered", E::NAME)))
+    }
+
+    /// Performs several effects at once; answers come in the order of `requests`, whatever finished first.
+    ///
+    /// # Errors
+    /// When a (recorded) response is not of the effect's type.
+    pub async fn all<E: Effect>(&self, requests: &[E::Request]) -> Result<Vec<E::Response>, NodeError> {
+        let mut slots = Vec::with_capacity(requests.len());
+        for request in requests {
+            let request = serde_json::to_value(request)
+                .map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
+            let slot = Rc::new(RefCell::new(None));
+            self.asked.borrow_mut().push(Asked { name: E::NAME, request, slot: Rc::clone(&slot) });
+            slots.push(slot);
+        }
+        // The driver owns the waking: it polls the task again once every slot it was asked for is filled.
+        let waiting = slots.clone();
+        poll_fn(move |_| {
+            if waiting.iter().all(|slot| slot.borrow().is_some()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        slots
+            .into_iter()
+            .map(|slot| {
+                let answer = slot.borrow_mut().take().unwrap_or(Value::Null);
+                serde_json::from_value(answer).map_err(|e| {
+                    NodeError::new("effect.response", format!("the response of {}: {e}", E::NAME))
+                })
+            })
+            .collect()
+    }
+
+    /// Tells the person who watches, and the trace. One line, no values of the log.
+    pub fn log(&self, message: impl Into<String>) {
+        self.logged.borrow_mut().push(message.into());
+    }
+
+    /// Stores `text` and returns its reference.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn put_text(&self, text: &str) -> Result<BlobRef, NodeError> {
+        self.blobs.put(text.as_bytes())
+    }
+
+    /// The text that `blob` names; bytes that are no UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// When it is not in the store.
+    pub fn text(&self, blob: &BlobRef) -> Result<String, NodeError> {
+        Ok(String::from_utf8_lossy(&self.blobs.get(blob)?).into_owned())
+    }
+
+    /// Renders the node's prompt over `vars` (its input plus what the kind gathered).
+    ///
+    /// # Errors
+    /// When the node has no prompt, or the template fails on these values.
+    pub fn render(&self, vars: &Value) -> Result<String, NodeError> {
+        let template = self.info.prompt.as_ref().ok_or_else(|| {
+            NodeError::new("node.prompt", format!("node {} has no prompt", self.info.lane.node))
+        })?;
+        template.render(vars, self.blobs.as_ref())
+    }
+
+    /// Effects asked for since the last call, in order. For drivers.
+    pub(crate) fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.borrow_mut())
+    }
+
+    /// Lines logged since the last call. For drivers.
+    pub(crate) fn take_logged(&self) -> Vec<String> {
+        std::mem::take(&mut *self.logged.borrow_mut())
+    }
+}

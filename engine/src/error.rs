@@ -1,0 +1,72 @@
+//! What can go wrong below a node.
+
+use serde::{Deserialize, Serialize};
+
+use crate::blob::BlobRef;
+
+/// A technical failure of an effect: the world could not be asked, or did not answer.
+///
+/// It never reaches a node. The driver repeats the effect where `retryable` and the node's `retry:` allow, and
+/// then ends the run *resumable* with `exit`. What a node should decide on (a test that failed, a model that
+/// answered nonsense) is a response, not an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct EffectError {
+    /// A stable name such as `sandbox.unavailable` or `model.throttled`.
+    pub code: String,
+    /// What happened, a lowercase fragment without a full stop.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Whether the same request may work in a moment.
+    pub retryable: bool,
+    /// The documented exit code of a run that ends because of this.
+    pub exit: u8,
+}
+
+impl EffectError {
+    /// A failure that another try will not mend.
+    #[must_use]
+    pub fn new(code: &str, exit: u8, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), help: None, retryable: false, exit }
+    }
+
+    /// The same failure, with what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same failure, worth another try.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+}
+
+/// A node that cannot go on: its input or a recorded response is not what it takes. Ends the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct NodeError {
+    /// A stable name such as `node.input` or `blob.missing`.
+    pub code: String,
+    /// What happened, a lowercase fragment without a full stop.
+    pub message: String,
+}
+
+impl NodeError {
+    /// An error under a stable `code`.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+
+    /// The blob is not in the store.
+    #[must_use]
+    pub fn missing_blob(blob: &BlobRef) -> Self {
+        Self::new("blob.missing", format!("blob {} ({} bytes) is not in the store", blob.hash, blob.bytes))
+    }
+}

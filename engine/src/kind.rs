@@ -1,0 +1,117 @@
+//! Kinds: what a node of a graph can be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::types::{Record, Type};
+use crate::{Ctx, NodeError};
+
+/// The behaviour of a kind. One instance serves every node of the kind, so it holds no state of a run.
+#[async_trait(?Send)]
+pub trait Node {
+    /// Runs one task: `input` is the evaluated `with`, the result is `output`.
+    ///
+    /// The body must be deterministic but for its effects: on resume and replay it runs again and its effects
+    /// are answered from the journal.
+    ///
+    /// # Errors
+    /// When the input or a recorded response is not what the node takes.
+    async fn run(&self, ctx: &Ctx, input: Value) -> Result<Value, NodeError>;
+}
+
+/// One key under `with`.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// What it takes. An `Optional` type may be left out.
+    pub ty: Type,
+    /// One line on what it is for.
+    pub doc: &'static str,
+}
+
+/// What a kind returns.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Always this type.
+    Fixed(Type),
+    /// What the node's `returns:` names; required.
+    Returns,
+}
+
+/// A key of a node beside `kind`, `with`, `writes`, `next`, `retry` and `timeout`.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The key.
+    pub name: &'static str,
+    /// What it takes.
+    pub ty: SettingType,
+    /// One line on what it does.
+    pub doc: &'static str,
+}
+
+/// What a [`Setting`] takes.
+#[derive(Debug, Clone)]
+pub enum SettingType {
+    /// A role of `models:`.
+    Model,
+    /// A Jinja template over the node's `with` and these variables, which the kind gathers.
+    Template(&'static [(&'static str, Type)]),
+    /// A type's name: the type of `output`.
+    Returns,
+    /// A CEL condition over state and inputs; the node gets the bool.
+    Condition,
+    /// A literal of this type.
+    Literal(Type),
+}
+
+/// A kind of node: what it takes, gives and does.
+#[derive(Clone)]
+pub struct Kind {
+    /// The name in graph files.
+    pub name: &'static str,
+    /// Rises when recorded runs would replay differently.
+    pub version: u32,
+    /// One line on what it does.
+    pub doc: &'static str,
+    /// The keys of `with`.
+    pub with: Vec<Field>,
+    /// The type of `output`.
+    pub output: Output,
+    /// Further keys.
+    pub settings: Vec<Setting>,
+    /// The effects it may ask for.
+    pub effects: &'static [&'static str],
+    /// Its behaviour.
+    pub node: Arc<dyn Node + Send + Sync>,
+}
+
+/// All kinds and built-in records that graph files may name.
+#[derive(Clone, Default)]
+pub struct Kinds {
+    /// By name.
+    pub kinds: BTreeMap<&'static str, Kind>,
+    /// Built-in records by name (`Incident`, `Verdict`, …).
+    pub records: BTreeMap<String, Arc<Record>>,
+}
+
+impl Kinds {
+    /// Adds a kind; a later one of the same name replaces it.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.kinds.insert(kind.name, kind);
+        self
+    }
+
+    /// Adds a built-in record.
+    #[must_use]
+    pub fn with_record(mut self, ty: &Type) -> Self {
+        if let Type::Record(record) = ty {
+            self.records.insert(record.name.clone(), Arc::clone(record));
+        }
+        self
+    }
+}

@@ -1,0 +1,22 @@
+//! The state machine runtime: graph files, state, scheduling, journal, traces and replay.
+//!
+//! The engine knows no incident, model, git or sandbox. It walks a checked [`graph::Graph`] whose steps are
+//! [`Node`]s; a node touches the world only through an [`Effect`] on its [`Ctx`], which the driver performs,
+//! records in the journal, and hands back. See `ARCHITECTURE.md` for the invariants.
+
+pub mod blob;
+pub mod canonical;
+mod ctx;
+mod effect;
+mod error;
+pub mod graph;
+mod kind;
+mod lane;
+pub mod testing;
+pub mod types;
+
+pub use ctx::{Ctx, TaskInfo};
+pub use effect::{Call, Class, Done, Effect, Reconciled, World};
+pub use error::{EffectError, NodeError};
+pub use kind::{Field, Kind, Kinds, Node, Output, Setting, SettingType};
+pub use lane::Lane;
