@@ -3,6 +3,16 @@
 //! Modules at the top are pure: they take values and ask for effects. Only [`world`] touches files, processes,
 //! sockets and clocks.
 
+pub mod analyze;
+pub mod detect;
 pub mod effects;
+pub mod generate;
+pub mod incident;
+pub mod page;
+pub mod patch;
+pub mod playbook;
+pub mod pr;
+pub mod reproduce;
+pub mod test;
 pub mod types;
 pub mod world;

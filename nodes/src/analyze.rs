@@ -1,0 +1,1 @@
+//! Kind `analyze`: evidence, then a typed diagnosis.

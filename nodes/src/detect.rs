@@ -1,0 +1,1 @@
+//! Kind `detect`: a log becomes an incident.

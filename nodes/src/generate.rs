@@ -1,0 +1,1 @@
+//! Kind `generate`: a diagnosis becomes a candidate, or a lesson.

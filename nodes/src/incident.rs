@@ -1,0 +1,1 @@
+//! Stack traces in logs: found, parsed, fingerprinted. Pure.

@@ -1,0 +1,1 @@
+//! The pull request's page and the run's report. Pure.

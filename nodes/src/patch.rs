@@ -1,0 +1,1 @@
+//! Patches in the forms that models write them: search/replace blocks, unified diffs, whole files. Pure.

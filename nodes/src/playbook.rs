@@ -1,0 +1,1 @@
+//! Deterministic repair: templates over the syntax tree. Pure.

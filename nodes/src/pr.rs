@@ -1,0 +1,1 @@
+//! Kind `pr`: a branch, two commits, a pull request with its evidence.

@@ -1,0 +1,1 @@
+//! Kind `reproduce`: a test that fails because of the incident.

@@ -1,0 +1,1 @@
+//! Kind `test`: a candidate is judged.

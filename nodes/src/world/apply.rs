@@ -1,0 +1,1 @@
+//! Effect `patch.apply`: a model's edits become a diff and a tree.

@@ -1,0 +1,1 @@
+//! Effect `evidence.gather`: what the repository says about the frames.

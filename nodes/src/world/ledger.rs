@@ -1,0 +1,1 @@
+//! Effects `ledger.*`: what is known of a fingerprint, and who works on it.

@@ -1,0 +1,1 @@
+//! Effect `frames.locate`: frames become files of the repository.

@@ -1,0 +1,1 @@
+//! Effect `model.call`: models behind OpenAI-compatible endpoints.

@@ -1,0 +1,1 @@
+//! Effect `source.resolve`: how a name can be imported from the repository.

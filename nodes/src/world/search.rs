@@ -1,0 +1,1 @@
+//! Effect `playbook.search`: proposals tried in the sandbox, best first.

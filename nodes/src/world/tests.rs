@@ -1,0 +1,1 @@
+//! The repository's own tests in the sandbox: runners, baseline, gate, verdict.
