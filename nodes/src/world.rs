@@ -4,6 +4,7 @@ pub mod apply;
 pub mod evidence;
 pub mod forge;
 pub mod git;
+pub mod intake;
 pub mod ledger;
 pub mod locate;
 pub mod models;
