@@ -1,10 +1,12 @@
 //! A checked graph: what the scheduler walks.
 
+mod expr;
 mod model;
 mod template;
 
+pub use expr::{Expr, Lookup, Vars};
 pub use model::{
-    Arm, End, Expr, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
+    Arm, End, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
     StateKey, Step, Target,
 };
 pub use template::Template;
