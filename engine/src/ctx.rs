@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::blob::{BlobRef, Blobs};
 use crate::graph::Template;
-use crate::{Effect, Lane, NodeError};
+use crate::{Class, Effect, Lane, NodeError};
 
 /// What stays the same while a task runs.
 pub struct TaskInfo {
@@ -38,6 +38,7 @@ pub struct TaskInfo {
 /// An effect asked for and not yet answered.
 pub(crate) struct Asked {
     pub(crate) name: &'static str,
+    pub(crate) class: Class,
     pub(crate) request: Value,
     pub(crate) slot: Rc<RefCell<Option<Value>>>,
 }
@@ -84,7 +85,7 @@ impl Ctx {
             let request = serde_json::to_value(request)
                 .map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
             let slot = Rc::new(RefCell::new(None));
-            self.asked.borrow_mut().push(Asked { name: E::NAME, request, slot: Rc::clone(&slot) });
+            self.asked.borrow_mut().push(Asked { name: E::NAME, class: E::CLASS, request, slot: Rc::clone(&slot) });
             slots.push(slot);
         }
         // The driver owns the waking: it polls the task again once every slot it was asked for is filled.

@@ -1,10 +1,16 @@
 //! A checked graph: what the scheduler walks.
 
+pub mod codes;
+mod diagnostic;
+mod expr;
 mod model;
 mod template;
+mod yaml;
 
+pub use diagnostic::{Diagnostic, Severity};
+pub use expr::{Expr, Lookup, Vars};
 pub use model::{
-    Arm, End, Expr, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
+    Arm, End, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
     StateKey, Step, Target,
 };
 pub use template::Template;
