@@ -33,6 +33,9 @@ pub struct TaskInfo {
     pub returns: Option<Value>,
     /// Output of this node's last execution in its scope.
     pub previous: Option<Value>,
+    /// The hash of the journal's last record before this task began, lower-case hex; recorded, so the same on
+    /// resume and in replay. Empty where there is no journal.
+    pub chain_head: String,
 }
 
 /// An effect asked for and not yet answered.
