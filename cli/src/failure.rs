@@ -1,6 +1,6 @@
 //! How a command fails: what happened, what to do about it, and the exit code.
 
-use prunella_engine::EffectError;
+use prunella_engine::{EffectError, Fault};
 
 use crate::exit;
 
@@ -36,6 +36,12 @@ impl Failure {
 impl From<EffectError> for Failure {
     fn from(error: EffectError) -> Self {
         Self { code: error.exit, message: error.message, help: error.help }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { code: fault.exit, message: fault.message, help: fault.help }
     }
 }
 

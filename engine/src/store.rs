@@ -6,6 +6,7 @@
 //! earlier record stays readable.
 
 mod blobs;
+mod claims;
 mod error;
 mod owner;
 mod rows;
