@@ -88,7 +88,12 @@ impl Ctx {
             let request = serde_json::to_value(request)
                 .map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
             let slot = Rc::new(RefCell::new(None));
-            self.asked.borrow_mut().push(Asked { name: E::NAME, class: E::CLASS, request, slot: Rc::clone(&slot) });
+            self.asked.borrow_mut().push(Asked {
+                name: E::NAME,
+                class: E::CLASS,
+                request,
+                slot: Rc::clone(&slot),
+            });
             slots.push(slot);
         }
         // The driver owns the waking: it polls the task again once every slot it was asked for is filled.

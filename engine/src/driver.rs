@@ -14,7 +14,6 @@ mod body;
 mod effects;
 pub(crate) mod facts;
 mod flight;
-mod schema;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -146,7 +145,8 @@ impl<'a> Driver<'a> {
         });
         let lane = task.lane.clone();
         let blobs: Arc<dyn Blobs> = self.tools.store.clone();
-        let body = Body::new(self.facts, &self.tools.kinds, task, recorded, blobs, self.tools.clock.ticks_ms())?;
+        let body =
+            Body::new(self.facts, &self.tools.kinds, task, recorded, blobs, self.tools.clock.ticks_ms())?;
         self.bodies.insert(lane.clone(), body);
         self.ready.push_back(lane);
         Ok(())
@@ -179,6 +179,7 @@ impl<'a> Driver<'a> {
 
     fn returned(&mut self, lane: &Lane, output: Value) -> Result<(), Fault> {
         let Some(body) = self.bodies.remove(lane) else { return Ok(()) };
+        body.nothing_unasked()?;
         let used = Used {
             active_ms: body.active_ms(self.tools.clock.ticks_ms()),
             cost_microusd: body.cost_microusd(),

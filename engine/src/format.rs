@@ -17,6 +17,10 @@ pub fn readable(what: &str, found: u32, ours: u32) -> Result<(), Fault> {
     if (1..=ours).contains(&found) {
         return Ok(());
     }
-    Err(Fault::new("format.unknown", 22, format!("{what} has format {found}; this program reads up to {ours}"))
-        .help("use the prunella that wrote it, or a newer one"))
+    Err(Fault::new(
+        "format.unknown",
+        22,
+        format!("{what} has format {found}; this program reads up to {ours}"),
+    )
+    .help("use the prunella that wrote it, or a newer one"))
 }

@@ -107,10 +107,16 @@ mod tests {
 
     #[test]
     fn secrets_are_gone_from_values_keys_and_blobs() {
-        let redactor =
-            Redactor::new([("TOKEN".to_owned(), "hunter2-\"x".to_owned()), ("PIN".to_owned(), "1234".to_owned())]);
-        let value = redactor.value(json!({"hunter2-\"x": ["1234 a hunter2-\"x b", r#"{"t":"hunter2-\"x"}"#]}));
-        assert_eq!(value, json!({"[redacted:TOKEN]": ["1234 a [redacted:TOKEN] b", r#"{"t":"[redacted:TOKEN]"}"#]}));
+        let redactor = Redactor::new([
+            ("TOKEN".to_owned(), "hunter2-\"x".to_owned()),
+            ("PIN".to_owned(), "1234".to_owned()),
+        ]);
+        let value =
+            redactor.value(json!({"hunter2-\"x": ["1234 a hunter2-\"x b", r#"{"t":"hunter2-\"x"}"#]}));
+        assert_eq!(
+            value,
+            json!({"[redacted:TOKEN]": ["1234 a [redacted:TOKEN] b", r#"{"t":"[redacted:TOKEN]"}"#]})
+        );
         let blobs = redactor.blobs(Arc::new(MemoryBlobs::default()));
         let blob = blobs.put(b"k=hunter2-\"x\xff").unwrap();
         assert_eq!(blobs.get(&blob).unwrap(), "k=[redacted:TOKEN]\u{fffd}".as_bytes());

@@ -4,6 +4,7 @@ mod id;
 mod pin;
 mod result;
 mod stop;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 pub use result::RunResult;
 pub use stop::{Stop, StopWish};
+pub use view::{EffectView, RunView, StepView};
 
 use crate::blob::Blobs;
 use crate::clock::{Clock, SystemClock};
@@ -119,8 +121,12 @@ impl Engine {
         let mut tries_left = 8;
         loop {
             header.run = id::make(header.created_ms, self.tools.clock.random());
-            let run =
-                NewRun { id: &header.run, created_ms: header.created_ms, graph: &graph.name, local: &new.local };
+            let run = NewRun {
+                id: &header.run,
+                created_ms: header.created_ms,
+                graph: &graph.name,
+                local: &new.local,
+            };
             match store.create(&run, &Record::Header(header.clone())) {
                 Err(fault) if fault.code == "run.exists" && tries_left > 0 => tries_left -= 1,
                 other => return other.map(|()| header.run),
@@ -141,7 +147,9 @@ impl Engine {
         let facts = self.facts(&past.header)?;
         let inputs = past.header.inputs.unpack(&Value::Null, self.tools.store.as_ref())?;
         let folded =
-            journal::fold(&facts.graph, inputs, &past.records, self.tools.store.as_ref(), &mut |_, _, _| Ok(()))?;
+            journal::fold(&facts.graph, inputs, &past.records, self.tools.store.as_ref(), &mut |_, _, _| {
+                Ok(())
+            })?;
         let resumed = !past.records.is_empty();
         if let Some(finish) = &folded.finish
             && folded.owed.is_empty()
@@ -168,7 +176,11 @@ impl Engine {
     pub fn cancel(&self, run: &str) -> Result<(), Fault> {
         let row = self.tools.store.row(run)?;
         if row.status.is_over() {
-            return Err(Fault::new("run.over", 7, format!("run {run} is over already ({})", row.status.word())));
+            return Err(Fault::new(
+                "run.over",
+                7,
+                format!("run {run} is over already ({})", row.status.word()),
+            ));
         }
         self.tools.store.want_cancel(run)?;
         let (mut owner, sealed) = match self.tools.store.own(run) {
@@ -180,7 +192,8 @@ impl Engine {
             return Ok(());
         }
         let at_ms = self.tools.clock.now_ms();
-        let finish = crate::scheduler::Finish { end: None, outcome: None, limit: None, output: Value::Null, at_ms };
+        let finish =
+            crate::scheduler::Finish { end: None, outcome: None, limit: None, output: Value::Null, at_ms };
         let record = journal::end_record(&finish, self.tools.store.as_ref())?;
         let result = RunResult::of_finish(&finish).to_json();
         owner.append(&[record], Some((RunStatus::Cancelled, &result)), Durability::Disk, at_ms)
@@ -208,7 +221,12 @@ impl Engine {
     }
 
     /// Writes down how a session came to rest.
-    fn conclude(&self, mut owner: Owner, rest: Rest, sink: &mut dyn FnMut(Event)) -> Result<RunResult, Fault> {
+    fn conclude(
+        &self,
+        mut owner: Owner,
+        rest: Rest,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<RunResult, Fault> {
         let halt = match rest {
             Rest::Over(finish) => {
                 let result = RunResult::of_finish(&finish);
@@ -222,14 +240,19 @@ impl Engine {
             Halt::Waiting(fault) => RunResult::stopped(RunStatus::Waiting, fault),
             Halt::Asked => RunResult::stopped(
                 RunStatus::Stopped,
-                Fault::new("run.stopped", 130, "stopped on request").help("`prunella runs resume` goes on with it"),
+                Fault::new("run.stopped", 130, "stopped on request")
+                    .help("`prunella runs resume` goes on with it"),
             ),
         };
         let why = result.error.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
         sink(Event::Stopped { why });
         // Where the store itself failed, the row cannot be written either; the result still says what happened.
-        let written =
-            owner.append(&[], Some((result.status, &result.to_json())), Durability::Disk, self.tools.clock.now_ms());
+        let written = owner.append(
+            &[],
+            Some((result.status, &result.to_json())),
+            Durability::Disk,
+            self.tools.clock.now_ms(),
+        );
         match written {
             Err(fault) if result.exit != fault.exit => Err(fault),
             _ => Ok(result),

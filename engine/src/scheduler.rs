@@ -15,8 +15,8 @@
 //! A [`Scope`] has a state and a superstep clock of its own. There is one today, the run itself; a branch, an
 //! item of a map and a call of a subgraph are further scopes in the same table, under their path.
 
-mod conform;
 mod eval;
+mod inputs;
 mod loops;
 mod scope;
 
@@ -24,8 +24,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-
-pub use conform::conform;
 
 use crate::graph::{Graph, Guard, Next, Outcome, Step, Target};
 use crate::journal::To;
@@ -157,7 +155,7 @@ impl Scheduler {
     /// # Errors
     /// When an input is missing, unknown or of another type (exit 2).
     pub fn new(graph: Arc<Graph>, inputs: Value) -> Result<Self, Fault> {
-        let inputs = conform::inputs(&graph.inputs, inputs)?;
+        let inputs = inputs::checked(&graph.inputs, inputs)?;
         let loops = Loops::of(&graph);
         let root = Scope::of_run(&graph);
         Ok(Self {
@@ -224,15 +222,23 @@ impl Scheduler {
         self.scopes.get("").expect("the run's own scope exists from `new` on")
     }
 
-    fn task_done(&mut self, lane: Lane, output: Value, used: Used, at_ms: u64) -> Result<Vec<Command>, Fault> {
+    fn task_done(
+        &mut self,
+        lane: Lane,
+        output: Value,
+        used: Used,
+        at_ms: u64,
+    ) -> Result<Vec<Command>, Fault> {
         let graph = Arc::clone(&self.graph);
         let scope = self
             .scopes
             .get_mut(&lane.scope)
             .filter(|scope| scope.running.as_ref() == Some(&lane))
             .ok_or_else(|| Fault::bug(format!("{lane} is done and was not running")))?;
-        let node =
-            graph.nodes.get(&lane.node).ok_or_else(|| Fault::bug(format!("{lane} is no node of the graph")))?;
+        let node = graph
+            .nodes
+            .get(&lane.node)
+            .ok_or_else(|| Fault::bug(format!("{lane} is no node of the graph")))?;
 
         // All writes are evaluated over the state before, then land together.
         let vars = Vars { state: &scope.state, inputs: &self.inputs, output: Some(&output) };
@@ -270,8 +276,11 @@ impl Scheduler {
 
     /// Starts a task of `node` in the scope at `path`.
     fn enter(&mut self, path: &str, node: &str, entry: Entry) -> Result<Command, Fault> {
-        let def =
-            self.graph.nodes.get(node).ok_or_else(|| Fault::bug(format!("`{node}` is no node of the graph")))?;
+        let def = self
+            .graph
+            .nodes
+            .get(node)
+            .ok_or_else(|| Fault::bug(format!("`{node}` is no node of the graph")))?;
         let scope =
             self.scopes.get_mut(path).ok_or_else(|| Fault::bug(format!("there is no scope `{path}`")))?;
         let lane = scope.enter(path, node, entry, &self.loops);
@@ -284,11 +293,14 @@ impl Scheduler {
     }
 
     fn finish(&mut self, end: &str, limit: Option<&str>, at_ms: u64) -> Result<Command, Fault> {
-        let def = self.graph.ends.get(end).ok_or_else(|| Fault::bug(format!("`{end}` is no end of the graph")))?;
+        let def =
+            self.graph.ends.get(end).ok_or_else(|| Fault::bug(format!("`{end}` is no end of the graph")))?;
         let vars = Vars { state: &self.root().state, inputs: &self.inputs, output: None };
         let output = match (&def.output, limit) {
             (None, _) => Value::Null,
-            (Some(source), None) => eval::source(source, &vars).map_err(|fault| fault.at(format!("end `{end}`")))?,
+            (Some(source), None) => {
+                eval::source(source, &vars).map_err(|fault| fault.at(format!("end `{end}`")))?
+            }
             // A limit may strike before the keys that the output reads are written.
             (Some(source), Some(_)) => eval::source(source, &vars).unwrap_or(Value::Null),
         };
@@ -337,7 +349,9 @@ fn choose(next: &Next, vars: &Vars<'_>, scope: &Scope) -> Result<Chosen, Fault> 
             continue;
         }
         return Ok(match &arm.step {
-            Step::To(target) => Chosen { target: target.clone(), entry: Entry::Plain, edge: format!("next[{i}]") },
+            Step::To(target) => {
+                Chosen { target: target.clone(), entry: Entry::Plain, edge: format!("next[{i}]") }
+            }
             Step::Retry { head, max_attempts, exhausted } => {
                 if scope.attempts.get(head).copied().unwrap_or(0) < *max_attempts {
                     let target = Target::Node(head.clone());

@@ -75,8 +75,7 @@ impl Store {
             Fault::new("store.unusable", 6, format!("{}: {e}", place()))
                 .help("name a directory that can be written with --store, or mend its permissions")
         })?;
-        let connection =
-            Connection::open(dir.join("runs.db")).map_err(|e| sql(&e, "open").at(place()))?;
+        let connection = Connection::open(dir.join("runs.db")).map_err(|e| sql(&e, "open").at(place()))?;
         Self::with(connection, Some(dir.to_owned())).map_err(|fault| fault.at(place()))
     }
 
@@ -120,9 +119,12 @@ impl Store {
             return Err(Fault::new("run.exists", 6, format!("there is a run {} already", run.id)));
         }
         let number = tx.last_insert_rowid();
-        tx.execute("INSERT INTO records (run, seq, chain, bytes) VALUES (?1, 0, ?2, ?3)", params![number, chain, bytes])
-            .and_then(|_| tx.commit())
-            .map_err(|e| sql(&e, "create the run"))
+        tx.execute(
+            "INSERT INTO records (run, seq, chain, bytes) VALUES (?1, 0, ?2, ?3)",
+            params![number, chain, bytes],
+        )
+        .and_then(|_| tx.commit())
+        .map_err(|e| sql(&e, "create the run"))
     }
 
     /// All records of a run, in order, with their chain verified.
@@ -136,7 +138,9 @@ impl Store {
             .prepare_cached("SELECT seq, chain, bytes FROM records WHERE run = ?1 ORDER BY seq")
             .map_err(|e| sql(&e, "read the journal"))?;
         let rows = statement
-            .query_map([number], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?)))
+            .query_map([number], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?))
+            })
             .map_err(|e| sql(&e, "read the journal"))?;
         let mut sealed: Vec<Sealed> = Vec::new();
         for row in rows {
@@ -160,7 +164,9 @@ impl Store {
         let connection = self.lock();
         connection
             .execute("INSERT OR IGNORE INTO claims (key, run) VALUES (?1, ?2)", params![key, run])
-            .and_then(|_| connection.query_row("SELECT run FROM claims WHERE key = ?1", [key], |row| row.get(0)))
+            .and_then(|_| {
+                connection.query_row("SELECT run FROM claims WHERE key = ?1", [key], |row| row.get(0))
+            })
             .map_err(|e| sql(&e, "claim"))
     }
 
@@ -184,6 +190,20 @@ impl Store {
             .execute("DELETE FROM claims WHERE run = ?1", [run])
             .map(|_| ())
             .map_err(|e| sql(&e, "give up a claim"))
+    }
+
+    /// Bounds the database to this many pages beyond what it has, or lifts the bound. What does not fit is refused
+    /// as on a full disk (exit 6) and leaves everything committed in place.
+    ///
+    /// # Errors
+    /// Exit 6 when SQLite refuses.
+    pub fn limit_pages(&self, more: Option<u32>) -> Result<(), Fault> {
+        let connection = self.lock();
+        let failed = |e: rusqlite::Error| sql(&e, "bound the database");
+        let pages: i64 =
+            connection.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(failed)?;
+        let most = more.map_or(i64::from(u32::MAX - 1), |more| pages + i64::from(more));
+        connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(())).map_err(failed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Facts;
 use crate::blob::Blobs;
-use crate::journal::{EffectRecord, Phase};
+use crate::journal::{Divergence, EffectRecord, Phase};
 use crate::scheduler::Task;
 use crate::{Class, Ctx, Fault, Kinds, NodeError, canonical};
 
@@ -137,10 +137,13 @@ impl Body {
         self.recorded.get(&ordinal).map_or(&[], Vec::as_slice)
     }
 
-    /// Effects with a recorded answer that were not asked for.
-    pub(crate) fn unasked(&self) -> Vec<&EffectRecord> {
-        let later = self.recorded.range(self.next_ordinal..).flat_map(|(_, records)| records);
-        later.filter(|record| record.phase == Phase::Done).collect()
+    /// Refuses a body that returned without asking for what the journal says it asked for.
+    pub(crate) fn nothing_unasked(&self) -> Result<(), Fault> {
+        let mut later = self.recorded.range(self.next_ordinal..).flat_map(|(_, records)| records);
+        let Some(record) = later.find(|record| record.phase == Phase::Done) else { return Ok(()) };
+        let key = format!("{} (effect {})", record.name, record.ordinal);
+        let recorded = Value::from(record.name.as_str());
+        Err(Divergence::new(Some(&record.lane), "effect unasked", Some(&key), recorded, Value::Null).into())
     }
 
     /// An effect that was asked for.

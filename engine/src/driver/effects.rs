@@ -33,17 +33,21 @@ pub(crate) fn known(
     records: &[EffectRecord],
     blobs: &dyn crate::blob::Blobs,
 ) -> Result<Known, Fault> {
-    if let Some(other) = records.iter().find(|record| record.name != name || record.request_hash != request_hash) {
+    if let Some(other) =
+        records.iter().find(|record| record.name != name || record.request_hash != request_hash)
+    {
         let recorded = records.iter().find_map(|record| record.request.as_ref());
         let recorded = recorded.map(|payload| payload.unpack(&Value::Null, blobs)).transpose()?;
-        let side = |name: &str, request: Option<&Value>| serde_json::json!({"name": name, "request": request});
+        let side =
+            |name: &str, request: Option<&Value>| serde_json::json!({"name": name, "request": request});
         let sides = (side(&other.name, recorded.as_ref()), side(name, Some(request)));
         let key = format!("{name} (effect {})", other.ordinal);
         return Err(Divergence::new(Some(lane), "request", Some(&key), sides.0, sides.1).into());
     }
     match records.iter().find(|record| record.phase == Phase::Done) {
         Some(done) => {
-            let response = done.response.as_ref().map(|payload| payload.unpack(&Value::Null, blobs)).transpose()?;
+            let response =
+                done.response.as_ref().map(|payload| payload.unpack(&Value::Null, blobs)).transpose()?;
             Ok(Known::Answer(response.unwrap_or(Value::Null), done.cost_microusd))
         }
         None => Ok(Known::Tries(records.iter().map(|record| record.r#try).max().unwrap_or(0))),
@@ -63,7 +67,14 @@ impl Driver<'_> {
                 // Its cost was counted when the body took the records over.
                 body.answer(ordinal, response, 0)?;
                 let lane = lane.clone();
-                (self.sink)(Event::EffectDone { lane, ordinal, name, took_ms, cost_microusd, recorded: true });
+                (self.sink)(Event::EffectDone {
+                    lane,
+                    ordinal,
+                    name,
+                    took_ms,
+                    cost_microusd,
+                    recorded: true,
+                });
                 Ok(())
             }
             Known::Tries(tries) => {
@@ -82,8 +93,7 @@ impl Driver<'_> {
         let Some(body) = self.bodies.get_mut(&at.lane) else { return Ok(()) };
         let asking = body.asking(at.ordinal)?;
         if asking.class == Class::External && asking.tries > 0 {
-            let (world, clock, call) =
-                (self.tools.world.clone(), self.tools.clock.clone(), self.call(&at)?);
+            let (world, clock, call) = (self.tools.world.clone(), self.tools.clock.clone(), self.call(&at)?);
             self.flights.spawn(async move {
                 let began = clock.ticks_ms();
                 let found = world.reconcile(call).await;
@@ -126,7 +136,9 @@ impl Driver<'_> {
             Landed::Performed(at, Ok(done), took_ms) => self.done(&at, done, took_ms)?,
             Landed::Performed(at, Err(error), took_ms) => self.failed(at, error, took_ms)?,
             Landed::Rested(at) => self.attempt(at)?,
-            Landed::Reconciled(at, Ok(Reconciled::Happened(done)), took_ms) => self.done(&at, done, took_ms)?,
+            Landed::Reconciled(at, Ok(Reconciled::Happened(done)), took_ms) => {
+                self.done(&at, done, took_ms)?
+            }
             Landed::Reconciled(at, Ok(Reconciled::DidNot), _) => self.perform(at)?,
             Landed::Reconciled(at, Ok(Reconciled::Unknown(why)), _) => self.ask_person(&at, &why)?,
             // Nothing is recorded: that a try began stays the last thing known of it.
@@ -173,11 +185,17 @@ impl Driver<'_> {
         let policy = self.facts.graph.nodes.get(&at.lane.node).map(|node| node.retry).unwrap_or_default();
         // A run that was stopped by its last try begins a new round of tries when it is resumed.
         let round = r#try % policy.tries.max(1);
-        let again = (error.retryable && round != 0 && self.halt.is_none()).then(|| {
-            policy.backoff_ms.saturating_mul(1 << (round - 1).min(16)).min(LONGEST_PAUSE_MS)
-        });
+        let again = (error.retryable && round != 0 && self.halt.is_none())
+            .then(|| policy.backoff_ms.saturating_mul(1 << (round - 1).min(16)).min(LONGEST_PAUSE_MS));
         let (lane, ordinal, message) = (at.lane.clone(), at.ordinal, error.message.clone());
-        (self.sink)(Event::EffectFailed { lane, ordinal, name: name.clone(), r#try, message, again_in_ms: again });
+        (self.sink)(Event::EffectFailed {
+            lane,
+            ordinal,
+            name: name.clone(),
+            r#try,
+            message,
+            again_in_ms: again,
+        });
         match again {
             Some(pause) => {
                 let clock = self.tools.clock.clone();
@@ -196,12 +214,14 @@ impl Driver<'_> {
 
     fn ask_person(&mut self, at: &At, why: &str) -> Result<(), Fault> {
         let why = self.tools.redactor.text(why);
-        let question = format!("{}: it cannot be told whether effect {} happened: {why}", at.lane, at.ordinal);
+        let question =
+            format!("{}: it cannot be told whether effect {} happened: {why}", at.lane, at.ordinal);
         let at_ms = self.tools.clock.now_ms();
         let interrupt =
             Interrupt { lane: at.lane.clone(), ordinal: at.ordinal, question: question.clone(), at_ms };
         self.record(Record::Interrupt(interrupt), Durability::Disk)?;
-        let fault = Fault::new("effect.unknown_outcome", 12, question).help("look there, put it right, and resume");
+        let fault =
+            Fault::new("effect.unknown_outcome", 12, question).help("look there, put it right, and resume");
         self.halt.get_or_insert(Halt::Waiting(fault));
         Ok(())
     }
@@ -213,8 +233,7 @@ impl Driver<'_> {
         let body =
             self.bodies.get_mut(&at.lane).ok_or_else(|| Fault::bug(format!("{} is not at work", at.lane)))?;
         let asking = body.asking(at.ordinal)?;
-        let request =
-            if asking.told { None } else { Some(Payload::pack(&asking.request, store.as_ref())?) };
+        let request = if asking.told { None } else { Some(Payload::pack(&asking.request, store.as_ref())?) };
         asking.told = true;
         Ok(EffectRecord {
             lane: at.lane.clone(),

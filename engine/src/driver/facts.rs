@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::schema;
 use crate::graph::Graph;
-use crate::scheduler::{self, Task};
+use crate::scheduler::Task;
+use crate::types::Type;
 use crate::{Fault, Kinds, Lane, Output, TaskInfo};
 
 /// What stays the same for all tasks of a run.
@@ -21,8 +21,11 @@ pub(crate) struct Facts {
 impl Facts {
     /// What the context of `task` tells.
     pub(crate) fn of_task(&self, task: &Task) -> Result<TaskInfo, Fault> {
-        let node =
-            self.graph.nodes.get(&task.lane.node).ok_or_else(|| Fault::bug(format!("{}: no node", task.lane)))?;
+        let node = self
+            .graph
+            .nodes
+            .get(&task.lane.node)
+            .ok_or_else(|| Fault::bug(format!("{}: no node", task.lane)))?;
         let mut settings: Map<String, Value> = node.literals.clone().into_iter().collect();
         settings.extend(task.conditions.iter().map(|(name, holds)| (name.clone(), Value::Bool(*holds))));
         if let Some(role) = &node.model {
@@ -36,14 +39,19 @@ impl Facts {
             max_attempts: task.max_attempts,
             settings: Value::Object(settings),
             prompt: node.prompt.clone(),
-            returns: node.returns.as_ref().map(schema::of),
+            returns: node.returns.as_ref().map(Type::json_schema),
             previous: task.previous.clone(),
         })
     }
 }
 
-/// A node's output, brought to the type that its kind or its `returns:` declares.
-pub(crate) fn checked_output(facts: &Facts, kinds: &Kinds, lane: &Lane, mut output: Value) -> Result<Value, Fault> {
+/// A node's output, which must have the type that its kind or its `returns:` declares.
+pub(crate) fn checked_output(
+    facts: &Facts,
+    kinds: &Kinds,
+    lane: &Lane,
+    output: Value,
+) -> Result<Value, Fault> {
     let node = facts.graph.nodes.get(&lane.node);
     let kind = node.and_then(|node| kinds.kinds.get(node.kind.as_str()));
     let ty = match kind.map(|kind| &kind.output) {
@@ -51,8 +59,8 @@ pub(crate) fn checked_output(facts: &Facts, kinds: &Kinds, lane: &Lane, mut outp
         _ => node.and_then(|node| node.returns.as_ref()),
     };
     if let Some(ty) = ty {
-        scheduler::conform(ty, &mut output, "output").map_err(|fault| {
-            Fault::new("node.output", 1, format!("{lane}: {}", fault.message))
+        ty.check(&output).map_err(|mismatch| {
+            Fault::new("node.output", 1, format!("{lane}: output: {mismatch}"))
                 .help("the node's kind returned what it does not declare; this is a bug of the kind")
         })?;
     }

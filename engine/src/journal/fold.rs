@@ -42,7 +42,12 @@ impl From<Divergence> for Fault {
     fn from(d: Divergence) -> Self {
         let place = d.lane.map_or_else(|| "the run".to_owned(), |lane| lane.to_string());
         let key = d.key.map(|key| format!(" `{key}`")).unwrap_or_default();
-        let message = format!("{place}: {}{key} differs: recorded {}, now {}", d.what, brief(&d.recorded), brief(&d.now));
+        let message = format!(
+            "{place}: {}{key} differs: recorded {}, now {}",
+            d.what,
+            brief(&d.recorded),
+            brief(&d.now)
+        );
         Self::new("replay.diverged", 20, message)
     }
 }
@@ -138,7 +143,8 @@ impl Folding<'_> {
                 if *route == expected {
                     return Ok(());
                 }
-                let side = |route: &Route| json!({"edge": route.edge, "to": route.to, "attempt": route.attempt});
+                let side =
+                    |route: &Route| json!({"edge": route.edge, "to": route.to, "attempt": route.attempt});
                 let lane = Some(&expected.lane);
                 Err(Divergence::new(lane, "route", None, side(route), side(&expected)).into())
             }

@@ -10,7 +10,10 @@ const EPOCH_MS: u64 = 1_577_836_800_000;
 pub(super) fn make(now_ms: u64, random: u64) -> String {
     let time = now_ms.saturating_sub(EPOCH_MS) & 0xff_ffff_ffff;
     let bits = (time << 20) | (random >> 44);
-    (0..12).rev().map(|i| char::from(ALPHABET[usize::try_from((bits >> (5 * i)) & 31).unwrap_or(0)])).collect()
+    (0..12)
+        .rev()
+        .map(|i| char::from(ALPHABET[usize::try_from((bits >> (5 * i)) & 31).unwrap_or(0)]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -25,7 +25,12 @@ pub(super) fn kinds(graph: &Graph, kinds: &Kinds) -> Result<KindVersions, Fault>
 ///
 /// # Errors
 /// Exit 7 when the graph or a kind's version is another than the run was started with, 21 when a blob is missing.
-pub(crate) fn facts(header: &Header, known: &Kinds, load: &Loader, blobs: &dyn Blobs) -> Result<Facts, Fault> {
+pub(crate) fn facts(
+    header: &Header,
+    known: &Kinds,
+    load: &Loader,
+    blobs: &dyn Blobs,
+) -> Result<Facts, Fault> {
     let differs = |message: String| {
         Fault::new("run.pinned", 7, message).help("use the prunella that started the run, or start a new run")
     };
@@ -33,17 +38,24 @@ pub(crate) fn facts(header: &Header, known: &Kinds, load: &Loader, blobs: &dyn B
         match known.kinds.get(name.as_str()).map(|kind| kind.version) {
             Some(ours) if ours == *version => {}
             Some(ours) => {
-                return Err(differs(format!("the run is pinned to version {version} of kind `{name}`; this is {ours}")));
+                return Err(differs(format!(
+                    "the run is pinned to version {version} of kind `{name}`; this is {ours}"
+                )));
             }
-            None => return Err(differs(format!("the run needs kind `{name}`, which this program does not have"))),
+            None => {
+                return Err(differs(format!("the run needs kind `{name}`, which this program does not have")));
+            }
         }
     }
     let source = blobs.get(&header.graph.source).map_err(|e| Fault::new("blob.missing", 21, e.message))?;
-    let source = String::from_utf8(source).map_err(|_| Fault::new("graph.source", 21, "the stored graph is no text"))?;
+    let source = String::from_utf8(source)
+        .map_err(|_| Fault::new("graph.source", 21, "the stored graph is no text"))?;
     let graph = load(&source).map_err(|fault| fault.at("the run's stored graph"))?;
     if graph.hash != header.graph.hash {
         let (pinned, ours) = (&header.graph.hash, &graph.hash);
-        return Err(differs(format!("the run is pinned to graph {pinned}; this program reads its source as {ours}")));
+        return Err(differs(format!(
+            "the run is pinned to graph {pinned}; this program reads its source as {ours}"
+        )));
     }
     let settings = header.settings.unpack(&Value::Null, blobs)?;
     Ok(Facts { run: header.run.clone(), created_ms: header.created_ms, graph: Arc::new(graph), settings })

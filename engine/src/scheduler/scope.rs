@@ -51,7 +51,9 @@ impl Scope {
         for (key, value) in writes {
             let reducer = graph.state.get(key).map_or(Reducer::Last, |def| def.reducer);
             match (reducer, value, self.state.get_mut(key)) {
-                (Reducer::Append, Value::Array(items), Some(Value::Array(list))) => list.extend_from_slice(items),
+                (Reducer::Append, Value::Array(items), Some(Value::Array(list))) => {
+                    list.extend_from_slice(items)
+                }
                 _ => {
                     self.state.insert(key.clone(), value.clone());
                 }
@@ -77,6 +79,8 @@ impl Scope {
 
     /// The attempt at `node` and the most there may be: those of the innermost head that dominates it, else 1.
     pub(super) fn attempt(&self, node: &str, loops: &Loops) -> (u32, u32) {
-        loops.around(node).map_or((1, 1), |(head, most)| (self.attempts.get(head).copied().unwrap_or(1), most))
+        loops
+            .around(node)
+            .map_or((1, 1), |(head, most)| (self.attempts.get(head).copied().unwrap_or(1), most))
     }
 }

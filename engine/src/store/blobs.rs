@@ -14,10 +14,14 @@ impl Blobs for Store {
     fn put(&self, content: &[u8]) -> Result<BlobRef, NodeError> {
         let blob = BlobRef::of(content);
         if blob.bytes > LARGEST {
-            return Err(NodeError::new("blob.large", format!("a blob of {} bytes; the most is {LARGEST}", blob.bytes)));
+            return Err(NodeError::new(
+                "blob.large",
+                format!("a blob of {} bytes; the most is {LARGEST}", blob.bytes),
+            ));
         }
         if blob.bytes > 0 {
-            let packed = zstd::bulk::compress(content, 3).map_err(|e| NodeError::new("blob.store", e.to_string()))?;
+            let packed =
+                zstd::bulk::compress(content, 3).map_err(|e| NodeError::new("blob.store", e.to_string()))?;
             self.put_packed(&blob, &packed)?;
         }
         Ok(blob)
@@ -59,7 +63,11 @@ pub(crate) fn unpack(blob: &BlobRef, packed: &[u8]) -> Result<Vec<u8>, NodeError
     let damaged = |why: String| NodeError::new("blob.damaged", format!("blob {}: {why}", blob.hash));
     let size = usize::try_from(blob.bytes.min(LARGEST)).unwrap_or(usize::MAX);
     let content = zstd::bulk::decompress(packed, size).map_err(|e| damaged(e.to_string()))?;
-    if BlobRef::of(&content) == *blob { Ok(content) } else { Err(damaged("its content has another hash".to_owned())) }
+    if BlobRef::of(&content) == *blob {
+        Ok(content)
+    } else {
+        Err(damaged("its content has another hash".to_owned()))
+    }
 }
 
 fn key(blob: &BlobRef) -> Result<[u8; 32], NodeError> {

@@ -10,9 +10,11 @@ pub(super) fn sql(error: &rusqlite::Error, doing: &str) -> Fault {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             ("store.read_only", "it cannot be written", "mend its permissions, or name another with --store")
         }
-        Some(ErrorCode::CannotOpen) => {
-            ("store.unusable", "its database cannot be opened", "name a directory that can be written with --store")
-        }
+        Some(ErrorCode::CannotOpen) => (
+            "store.unusable",
+            "its database cannot be opened",
+            "name a directory that can be written with --store",
+        ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
             "store.corrupt",
             "its database is damaged",
@@ -24,9 +26,11 @@ pub(super) fn sql(error: &rusqlite::Error, doing: &str) -> Fault {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             ("store.busy", "another process holds its database", "wait for that process to end, then resume")
         }
-        Some(ErrorCode::SystemIoFailure) => {
-            ("store.io", "reading or writing failed", "look at the disk and resume; what was committed is safe")
-        }
+        Some(ErrorCode::SystemIoFailure) => (
+            "store.io",
+            "reading or writing failed",
+            "look at the disk and resume; what was committed is safe",
+        ),
         _ => ("store.failed", "SQLite refused", "run the command again; what was committed is safe"),
     };
     Fault::new(code, 6, format!("cannot {doing}: {what} ({error})")).help(help)

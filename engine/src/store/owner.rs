@@ -68,8 +68,15 @@ impl Store {
             Fault::new("journal.empty", 21, format!("run {}: its journal has no record", row.id))
         })?;
         let seq = i64::try_from(records.len()).unwrap_or(i64::MAX);
-        let owner =
-            Owner { store: Arc::clone(self), run: row.id, number: row.number, fence, seq, chain: last.chain, _lock: lock };
+        let owner = Owner {
+            store: Arc::clone(self),
+            run: row.id,
+            number: row.number,
+            fence,
+            seq,
+            chain: last.chain,
+            _lock: lock,
+        };
         Ok((owner, records))
     }
 

@@ -102,7 +102,8 @@ impl Store {
             let latest = rows.into_iter().next().map(|row| row.id);
             return latest.ok_or_else(|| Fault::new("run.unknown", 2, "there is no run yet"));
         }
-        let mut matching = rows.into_iter().map(|row| row.id).filter(|id| id.starts_with(name) && !name.is_empty());
+        let mut matching =
+            rows.into_iter().map(|row| row.id).filter(|id| id.starts_with(name) && !name.is_empty());
         match (matching.next(), matching.next()) {
             (Some(id), None) => Ok(id),
             (Some(a), Some(b)) => {
@@ -144,7 +145,8 @@ impl Store {
 }
 
 fn read(row: &Row<'_>) -> Result<RunRow, rusqlite::Error> {
-    let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+    let json =
+        |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
     let word: String = row.get(5)?;
     Ok(RunRow {
         number: row.get(0)?,

@@ -40,9 +40,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
     connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
         .map_err(failed)?;
-    let tx = connection
-        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-        .map_err(failed)?;
+    let tx =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
     // Looked at again: another process may have made the tables in the meantime.
     if found(&tx)?.is_none() {
         tx.execute_batch(TABLES).map_err(failed)?;
