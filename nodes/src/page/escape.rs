@@ -132,7 +132,7 @@ mod tests {
         check("thanks @maintainer, see #12", "thanks `@`maintainer, see `#`12");
         check("# heading", "\\# heading");
         check("1. item", "1\\. item");
-        check("a\nb\u{202e}c", "a b[U+202E]c");
+        check("a\nb\u{202e}c", "a b\\[U+202E\\]c");
         check("| a | b |", "\\| a \\| b \\|");
         check("www.evil.example", "www`.`evil.example");
     }
