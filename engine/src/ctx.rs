@@ -24,7 +24,7 @@ pub struct TaskInfo {
     pub attempt: u32,
     /// The most attempts that loop allows; 1 outside a loop.
     pub max_attempts: u32,
-    /// The node's settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
+    /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
     /// resolved settings: `{role, provider, name, …}`, or null when none is configured).
     pub settings: Value,
     /// The node's `prompt`, when it has one.

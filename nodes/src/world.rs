@@ -150,7 +150,7 @@ impl Inside {
             Apply::NAME => done(apply::apply(repo, &request::<Apply>(call)?, blobs)?),
             SearchPlaybook::NAME => done(search::search(repo, tester, &request::<SearchPlaybook>(call)?, blobs)?),
             Judge::NAME => done(tester.judge(&request::<Judge>(call)?, blobs)?),
-            Commit::NAME => done(forge::commit(repo, &self.forge, &request::<Commit>(call)?, blobs)?),
+            Commit::NAME => done(git::commit::commit(repo, &request::<Commit>(call)?, blobs)?),
             OpenPull::NAME => done(forge::open_pull(&self.forge, &request::<OpenPull>(call)?, blobs)?),
             other => Err(EffectError::new("effect.unknown", 1, format!("nobody performs `{other}` here"))),
         }
@@ -164,7 +164,7 @@ impl Inside {
                 happened(ledger::reconcile_claim(&self.claims, self.forge.key(), &call.run, &request)?)
             }
             Commit::NAME => {
-                happened(forge::reconcile_commit(&self.repo, &self.forge, &request::<Commit>(call)?, blobs)?)
+                happened(git::commit::reconcile_commit(&self.repo, &request::<Commit>(call)?, blobs)?)
             }
             OpenPull::NAME => happened(forge::reconcile_pull(&self.forge, &request::<OpenPull>(call)?)?),
             other => Ok(Reconciled::Unknown(format!("`{other}` may have happened before the crash"))),

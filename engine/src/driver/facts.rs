@@ -14,7 +14,7 @@ pub(crate) struct Facts {
     pub(crate) run: String,
     pub(crate) created_ms: u64,
     pub(crate) graph: Arc<Graph>,
-    /// The resolved settings; `models` by role.
+    /// The resolved settings: `models` by role, and under `nodes` what every task is told.
     pub(crate) settings: Value,
 }
 
@@ -26,7 +26,11 @@ impl Facts {
             .nodes
             .get(&task.lane.node)
             .ok_or_else(|| Fault::bug(format!("{}: no node", task.lane)))?;
-        let mut settings: Map<String, Value> = node.literals.clone().into_iter().collect();
+        let mut settings = match &self.settings["nodes"] {
+            Value::Object(shared) => shared.clone(),
+            _ => Map::new(),
+        };
+        settings.extend(node.literals.clone());
         settings.extend(task.conditions.iter().map(|(name, holds)| (name.clone(), Value::Bool(*holds))));
         if let Some(role) = &node.model {
             settings.insert("model".to_owned(), self.settings["models"][role].clone());
@@ -41,6 +45,7 @@ impl Facts {
             prompt: node.prompt.clone(),
             returns: node.returns.as_ref().map(Type::json_schema),
             previous: task.previous.clone(),
+            chain_head: String::new(),
         })
     }
 }
