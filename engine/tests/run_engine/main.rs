@@ -2,6 +2,7 @@
 
 mod kill;
 mod owner;
+mod replay;
 mod resume;
 mod scene;
 mod semantics;
