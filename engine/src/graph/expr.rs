@@ -6,6 +6,7 @@
 mod convert;
 pub(crate) mod infer;
 mod runtime;
+pub(crate) mod ty;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
