@@ -348,6 +348,8 @@ fn begins_record(text: &str) -> bool {
     .contains(&word);
     level
         || trimmed.starts_with(['[', '{', '+', '|'])
+        || trimmed.starts_with("=====")
+        || trimmed.starts_with("-----")
         || text.contains(HEADER)
         || is_chain_marker(text)
         || stamp(text).is_some()
