@@ -21,7 +21,7 @@ use serde_json::Value;
 use self::call::Call;
 use crate::effects::{
     Baseline, BaselineRequest, BaselineResponse, Probe, ProbeFile, ProbeOutcome, ProbeRequest, Resolve,
-    ResolveRequest,
+    ResolveRequest, ResolveResponse,
 };
 use crate::types::{Frame, Incident, Repo, Reproduction, ReproductionKind};
 
@@ -191,12 +191,15 @@ async fn steps(
     let mut near: Vec<RepoPath> = incident.frames.iter().filter_map(|frame| frame.path.clone()).collect();
     near.sort();
     near.dedup();
-    let imports = match names.as_slice() {
-        [] => Vec::new(),
-        _ => {
-            let request = ResolveRequest { commit: commit.to_owned(), names: names.clone(), near };
-            ctx.call::<Resolve>(&request).await?.imports
-        }
+    let path = match baseline.test_dir.as_ref() {
+        "" => RepoPath(format!("{}.py", testfile::name(incident))),
+        dir => RepoPath(format!("{}/{}.py", dir.trim_end_matches('/'), testfile::name(incident))),
+    };
+    let request = ResolveRequest { commit: commit.to_owned(), names: names.clone(), near, path };
+    // Without a name there is nothing to run, and nothing to ask.
+    let ResolveResponse { imports, path } = match names.as_slice() {
+        [] => ResolveResponse::default(),
+        _ => ctx.call::<Resolve>(&request).await?,
     };
     let ways = |name: &str| -> &[String] {
         names
@@ -204,10 +207,6 @@ async fn steps(
             .ok()
             .and_then(|at| imports.get(at))
             .map_or(&[], Vec::as_slice)
-    };
-    let path = match baseline.test_dir.as_ref() {
-        "" => RepoPath(format!("{}.py", testfile::name(incident))),
-        dir => RepoPath(format!("{}/{}.py", dir.trim_end_matches('/'), testfile::name(incident))),
     };
     let mut steps = Vec::new();
     let mut made = Vec::new();

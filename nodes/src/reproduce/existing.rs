@@ -11,10 +11,10 @@ pub(super) fn matching<'a>(incident: &Incident, failed: &'a [FailedTest]) -> Opt
     failed
         .iter()
         .filter(|test| same_exception(&test.exception, &incident.exception))
-        .filter(|test| innermost(&tested(test)) == Some(place))
+        .filter(|test| innermost(&test.frames) == Some(place))
         .max_by(|a, b| {
             let rank = |test: &FailedTest| {
-                (template(&test.message) == incident.template, shared(&incident.frames, &tested(test)))
+                (template(&test.message) == incident.template, shared(&incident.frames, &test.frames))
             };
             // The first of equals by id.
             rank(a).cmp(&rank(b)).then_with(|| b.id.cmp(&a.id))
@@ -25,7 +25,7 @@ pub(super) fn matching<'a>(incident: &Incident, failed: &'a [FailedTest]) -> Opt
 pub(super) fn is_same(incident: &Incident, test: &FailedTest) -> bool {
     same_exception(&test.exception, &incident.exception)
         && (template(&test.message) == incident.template
-            || innermost(&tested(test)).is_some_and(|place| Some(place) == innermost(&incident.frames)))
+            || innermost(&test.frames).is_some_and(|place| Some(place) == innermost(&incident.frames)))
 }
 
 /// Whether two printed types are one: a runner may print `Broken` for `pkg.errors.Broken`.
@@ -41,18 +41,9 @@ pub(super) fn innermost(frames: &[Frame]) -> Option<(&str, &str)> {
 }
 
 fn place(frame: &Frame) -> Option<(&str, &str)> {
-    frame.path.as_ref().map(|path| (path.0.as_str(), frame.function.as_str()))
-}
-
-/// The same for the frames of a failing test, whose files are named relative to the repository where they are in it.
-fn tested(test: &FailedTest) -> Vec<Frame> {
-    let mut frames = test.frames.clone();
-    for frame in &mut frames {
-        if frame.path.is_none() && !frame.file.starts_with(['/', '<']) {
-            frame.path = Some(frame.file.as_str().into());
-        }
-    }
-    frames
+    // An environment inside the working tree is no source of ours.
+    let ours = |path: &&prunella_engine::types::RepoPath| !path.contains("/site-packages/");
+    frame.path.as_ref().filter(ours).map(|path| (path.0.as_str(), frame.function.as_str()))
 }
 
 /// How many places of `a` are in `b`.

@@ -9,6 +9,7 @@ mod stdlib;
 use std::collections::BTreeMap;
 
 use prunella_engine::EffectError;
+use prunella_engine::types::RepoPath;
 
 use self::python::{Module, modules};
 use super::git::GitRepo;
@@ -46,7 +47,17 @@ pub fn resolve(repo: &GitRepo, request: &ResolveRequest) -> Result<ResolveRespon
     let modules = modules(&files, &read);
     let near: Vec<&str> = request.near.iter().map(|path| path.0.as_str()).collect();
     let imports = request.names.iter().map(|name| ways(name, &modules, &near)).collect();
-    Ok(ResolveResponse { imports })
+    Ok(ResolveResponse { imports, path: RepoPath(free(&request.path, &files)) })
+}
+
+/// `path`, or with a number at the end of its stem where `files`, sorted, hold it: an earlier incident's test stays.
+fn free(path: &str, files: &[String]) -> String {
+    let taken = |path: &String| files.binary_search(path).is_ok();
+    let stem = path.strip_suffix(".py").unwrap_or(path);
+    std::iter::once(path.to_owned())
+        .chain((2..100).map(|n| format!("{stem}_{n}.py")))
+        .find(|path| !taken(path))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 fn root(name: &str) -> &str {

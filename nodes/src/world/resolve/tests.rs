@@ -30,8 +30,11 @@ fn near(name: &str, near: &[&str]) -> Vec<String> {
     let commit = repository(dir.path(), FILES);
     let repo = GitRepo::open(dir.path()).unwrap();
     let near = near.iter().map(|path| (*path).into()).collect();
-    let request = ResolveRequest { commit, names: vec![name.to_owned()], near };
-    resolve(&repo, &request).unwrap().imports.remove(0)
+    let request =
+        ResolveRequest { commit, names: vec![name.to_owned()], near, path: "tests/test_cart.py".into() };
+    let mut response = resolve(&repo, &request).unwrap();
+    assert_eq!(&*response.path, "tests/test_cart_2.py", "the commit has tests/test_cart.py");
+    response.imports.remove(0)
 }
 
 #[test]
