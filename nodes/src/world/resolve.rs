@@ -44,7 +44,7 @@ pub fn resolve(repo: &GitRepo, request: &ResolveRequest) -> Result<ResolveRespon
             }
         }
     }
-    let modules = modules(&files, &read);
+    let modules = modules(&files, &read, &repo.subfolder);
     let near: Vec<&str> = request.near.iter().map(|path| path.0.as_str()).collect();
     let imports = request.names.iter().map(|name| ways(name, &modules, &near)).collect();
     Ok(ResolveResponse { imports, path: RepoPath(free(&request.path, &files)) })

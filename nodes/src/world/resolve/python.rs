@@ -45,8 +45,9 @@ impl Module {
     }
 }
 
-/// Parses `sources` (path, text); `files` are all files of the commit, which say what is a package.
-pub(super) fn modules(files: &[String], sources: &[(String, String)]) -> Vec<Module> {
+/// Parses `sources` (path, text); `files` are all files of the commit, which say what is a package; `subfolder` is where
+/// the project is below the top.
+pub(super) fn modules(files: &[String], sources: &[(String, String)], subfolder: &str) -> Vec<Module> {
     let packages: BTreeSet<&str> =
         files.iter().filter_map(|path| path.strip_suffix("/__init__.py")).collect();
     let mut parser = Parser::new();
@@ -56,7 +57,7 @@ pub(super) fn modules(files: &[String], sources: &[(String, String)]) -> Vec<Mod
     let mut modules: Vec<Module> = Vec::new();
     for (path, text) in sources {
         let Some(tree) = parser.parse(text, None) else { continue };
-        let mut module = named(path, &packages);
+        let mut module = named(path, &packages, subfolder);
         scan(&mut module, tree.root_node(), text);
         modules.push(module);
     }
@@ -64,13 +65,13 @@ pub(super) fn modules(files: &[String], sources: &[(String, String)]) -> Vec<Mod
     let read: BTreeSet<&str> = sources.iter().map(|(path, _)| path.as_str()).collect();
     for path in files.iter().filter(|path| path.ends_with(".py")) {
         if !read.contains(path.as_str()) {
-            modules.push(named(path, &packages));
+            modules.push(named(path, &packages, subfolder));
         }
     }
     modules
 }
 
-fn named(path: &str, packages: &BTreeSet<&str>) -> Module {
+fn named(path: &str, packages: &BTreeSet<&str>, subfolder: &str) -> Module {
     let stem = path.strip_suffix(".py").unwrap_or(path);
     let (dir, file) = stem.rsplit_once('/').unwrap_or(("", stem));
     let is_package = file == "__init__";
@@ -87,7 +88,8 @@ fn named(path: &str, packages: &BTreeSet<&str>) -> Module {
         stem[root.len()..].trim_start_matches('/')
     } else {
         // No package: a module at a source root, or one of a namespace package.
-        ["src/", "lib/"].iter().find_map(|root| stem.strip_prefix(root)).unwrap_or(stem)
+        let below = stem.strip_prefix(subfolder).and_then(|below| below.strip_prefix('/')).unwrap_or(stem);
+        ["src/", "lib/"].iter().find_map(|root| below.strip_prefix(root)).unwrap_or(below)
     };
     let name = inside.strip_suffix("/__init__").unwrap_or(inside).replace('/', ".");
     let is_test = path.split('/').any(|part| {
