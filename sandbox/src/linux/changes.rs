@@ -32,7 +32,9 @@ struct Stamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
-    Folder { opaque: bool },
+    Folder {
+        opaque: bool,
+    },
     /// What an overlay puts in the place of something removed.
     Whiteout,
 }
@@ -77,7 +79,7 @@ fn list(top: &OwnedFd, from: &[u8], snapshot: &mut Snapshot) -> io::Result<()> {
                 FileType::CharacterDevice if stat.st_rdev == 0 => Kind::Whiteout,
                 _ => Kind::File,
             };
-            let changed = (stat.st_ctime as i64, i64::try_from(stat.st_ctime_nsec).unwrap_or(0));
+            let changed = (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or(0));
             snapshot.entries.insert(path, Stamp { inode: stat.st_ino, changed, kind });
         }
     }
@@ -96,7 +98,11 @@ fn opaque(folder: &OwnedFd, name: &std::ffi::CStr) -> bool {
 
 /// What differs between two listings of what was written; `lower` is the tree under it, if it is an overlay.
 /// Gives sorted paths, and whether there were more.
-pub(crate) fn compare(start: &Snapshot, end: &Snapshot, lower: Option<&OwnedFd>) -> (Vec<(String, How)>, bool) {
+pub(crate) fn compare(
+    start: &Snapshot,
+    end: &Snapshot,
+    lower: Option<&OwnedFd>,
+) -> (Vec<(String, How)>, bool) {
     let mut found: BTreeMap<Vec<u8>, How> = BTreeMap::new();
     let exists = |path: &[u8]| {
         lower.is_some_and(|lower| rustix::fs::statat(lower, path, AtFlags::SYMLINK_NOFOLLOW).is_ok())
@@ -112,7 +118,9 @@ pub(crate) fn compare(start: &Snapshot, end: &Snapshot, lower: Option<&OwnedFd>)
                 }
                 continue;
             }
-            Kind::File if before.is_some_and(|before| before.kind == Kind::File) || exists(path) => How::Changed,
+            Kind::File if before.is_some_and(|before| before.kind == Kind::File) || exists(path) => {
+                How::Changed
+            }
             Kind::File => How::Added,
         };
         found.insert(path.clone(), how);
