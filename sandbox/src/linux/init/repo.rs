@@ -142,8 +142,7 @@ fn create<N: rustix::path::Arg>(
 
 /// Lays the edits over `/repo`, then makes what is protected read-only; gives what had been written by then.
 pub(super) fn prepare(spec: &Spec, contents: &[Option<Vec<u8>>], built: &Built) -> Result<Snapshot, Fail> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let repo = rustix::fs::open("/repo", flags, Mode::empty()).at("tree", "/repo")?;
+    let repo = open()?;
     // A candidate never meets the repository's history or its hooks.
     if built.overlay && rustix::fs::statat(&built.lower, ".git", AtFlags::SYMLINK_NOFOLLOW).is_ok() {
         hide_git(&repo)?;
@@ -153,6 +152,12 @@ pub(super) fn prepare(spec: &Spec, contents: &[Option<Vec<u8>>], built: &Built) 
     }
     protect(&repo, &spec.protect)?;
     changes::snapshot(&upper(&built.scratch)?).at("tree", "list")
+}
+
+/// Opens `/repo`.
+pub(super) fn open() -> Result<OwnedFd, Fail> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open("/repo", flags, Mode::empty()).at("tree", "/repo")
 }
 
 /// Covers `.git` with an empty folder or file.
