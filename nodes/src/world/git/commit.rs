@@ -1,6 +1,9 @@
 //! `git.commit`: two commits on a branch of ours. Objects and one reference are written, nothing else: the
 //! working tree, the index, HEAD and the current branch stay byte for byte as they are.
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use git2::{Oid, Repository, Signature, Time};
 use prunella_engine::blob::Blobs;
 use prunella_engine::{EffectError, NodeError};
