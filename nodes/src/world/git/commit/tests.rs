@@ -124,9 +124,9 @@ fn a_dirty_tree_its_index_and_head_stay_byte_for_byte() {
     b.commit(&b.first()).unwrap();
     let mut after = snapshot(dir);
     // New are objects, our branch and its log, and nothing else.
-    after.retain(|path, content| {
+    after.retain(|path, _| {
         let ours = path.starts_with(".git/objects/") || path.contains("refs/heads/prunella/");
-        !(ours && !before.contains_key(path)) || before.get(path) == Some(content)
+        !ours || before.contains_key(path)
     });
     assert_eq!(after, before);
     assert!(!proof.exists(), "a hook ran");
