@@ -6,6 +6,7 @@
 pub mod analyze;
 pub mod detect;
 pub mod effects;
+pub mod gate;
 pub mod generate;
 pub mod incident;
 pub mod page;
