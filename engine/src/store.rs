@@ -65,6 +65,14 @@ pub struct Sealed {
     pub chain: Chain,
 }
 
+impl Sealed {
+    /// The chain's hash up to and with this record, in hex.
+    #[must_use]
+    pub fn head(&self) -> String {
+        blake3::Hash::from_bytes(self.chain).to_hex().to_string()
+    }
+}
+
 impl Store {
     /// Opens the store in `dir`, and makes it when it is not there.
     ///
