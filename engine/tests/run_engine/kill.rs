@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use prunella_engine::store::Store;
 
-use crate::scene::{Scene, Script, ScriptedWorld};
+use crate::scene::{LOOP, Scene, Script, ScriptedWorld};
 
 const DIR: &str = "PRUNELLA_TEST_CHILD_DIR";
 const POINT: &str = "PRUNELLA_TEST_CHILD_POINT";
@@ -78,7 +78,7 @@ fn survive(point: &str) -> Option<()> {
     let file = dir.path().join("effects");
     let world = ScriptedWorld { file: Some(file.clone()), ..ScriptedWorld::new(Script::default()) };
     let scene = Scene::on(Store::open(dir.path()).unwrap(), world);
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     if !killed(dir.path(), point) {
         return None;
     }
