@@ -66,7 +66,8 @@ pub fn loader(kinds: &Kinds) -> Loader {
     Arc::new(move |source| match graph::load("graph", source, &kinds) {
         Ok((graph, _)) => Ok(graph),
         Err(found) => {
-            let first = found.first().map(|one| format!("{}:{}: {}", one.line, one.col, one.message));
+            let first = found.iter().find(|one| one.severity == graph::Severity::Error);
+            let first = first.map(|one| format!("{}:{}: {}", one.line, one.col, one.message));
             Err(Fault::new("graph.invalid", 3, first.unwrap_or_else(|| "it does not check".to_owned())))
         }
     })

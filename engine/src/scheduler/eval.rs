@@ -73,8 +73,8 @@ pub(super) fn writes(
             .get(key)
             .ok_or_else(|| Fault::new("state.key", 3, format!("the graph has no state key `{key}`")))?;
         def.ty.check(&value).map_err(|mismatch| {
-            let path =
-                if mismatch.path.is_empty() { key.clone() } else { format!("{key}.{}", mismatch.path) };
+            let dot = if mismatch.path.is_empty() || mismatch.path.starts_with('[') { "" } else { "." };
+            let path = format!("{key}{dot}{}", mismatch.path);
             Fault::new("state.type", 3, format!("state key `{path}`: {}", mismatch.message))
         })?;
         writes.insert(key.clone(), value);

@@ -105,6 +105,19 @@ fn a_failing_effect_is_tried_again_and_then_stops_the_run_resumable() {
 }
 
 #[test]
+fn the_answer_of_one_effect_survives_the_failure_of_its_sibling() {
+    let failures = BTreeMap::from([("look.at plan#1 1".to_owned(), 3)]);
+    let scene = Scene::new(Script { failures, ..Script::default() });
+    let run = scene.start(LOOP);
+    assert_eq!(scene.finish(&run).exit, 30);
+    assert_eq!(scene.world.performed(), ["look.at plan#1 0"]);
+    assert_eq!(scene.finish(&run).exit, 0);
+    assert_eq!(scene.world.performed()[..2], ["look.at plan#1 0", "look.at plan#1 1"]);
+    let view = scene.engine.view(&run).unwrap();
+    assert_eq!(view.steps[0].effects.iter().map(|e| e.tries).collect::<Vec<_>>(), [1, 4]);
+}
+
+#[test]
 fn what_cannot_be_told_waits_for_a_person() {
     let whole = Scene::new(Script::default());
     let run = whole.start(LOOP);

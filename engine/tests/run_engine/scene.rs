@@ -119,7 +119,7 @@ pub(crate) fn graph(source: &str) -> Graph {
 pub(crate) struct Script {
     /// The attempt at which `work.do` answers ok.
     pub(crate) ok_at: u32,
-    /// How many times each new effect of these names fails, retryable, before it is answered.
+    /// How many times each effect whose line begins so fails, retryable, before it is answered.
     pub(crate) failures: BTreeMap<String, u32>,
     /// `ship.it` happened, says whoever asks after a crash; else what was really shipped.
     pub(crate) unknown: bool,
@@ -174,7 +174,8 @@ impl World for ScriptedWorld {
     }
 
     async fn perform(&self, call: Call) -> Result<Done, EffectError> {
-        let wanted = self.script.failures.get(&call.name).copied().unwrap_or(0);
+        let mut failures = self.script.failures.iter();
+        let wanted = failures.find(|(key, _)| line(&call).starts_with(key.as_str())).map_or(0, |(_, n)| *n);
         {
             let mut failed = self.failed.lock().unwrap();
             let count = failed.entry(line(&call)).or_insert(0);

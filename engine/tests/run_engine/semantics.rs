@@ -69,6 +69,7 @@ fn attempts_run_out() {
 fn a_limit_is_told_wherever_it_leads() {
     for (source, script, limit) in [
         (LOOP.replace("60", "3"), Script::default(), "steps"),
+        (LOOP.replace("1h", "1ms"), Script::default(), "wall"),
         (LOOP.to_owned(), Script { cost: 600_000, ..Script::default() }, "cost"),
     ] {
         let scene = Scene::new(script);
