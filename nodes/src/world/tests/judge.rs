@@ -321,6 +321,7 @@ impl Tester {
             protect,
             steps,
             seed: 0,
+            warm: None,
         })
     }
 }

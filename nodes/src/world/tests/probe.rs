@@ -47,6 +47,7 @@ impl Tester {
             protect: Vec::new(),
             steps,
             seed: 0,
+            warm: None,
         })
     }
 }
