@@ -327,6 +327,7 @@ impl Tester {
             protect,
             steps: vec![step],
             seed,
+            warm: None,
         })?;
         Ok((ran, canaries))
     }

@@ -352,6 +352,7 @@ impl Tester {
             protect,
             steps,
             seed: 0,
+            warm: None,
         })
     }
 }

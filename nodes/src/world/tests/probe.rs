@@ -50,6 +50,7 @@ impl Tester {
             protect: Vec::new(),
             steps,
             seed: 0,
+            warm: None,
         })
     }
 }
