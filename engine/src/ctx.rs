@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::blob::{BlobRef, Blobs};
 use crate::graph::Template;
-use crate::{Effect, Lane, NodeError};
+use crate::{Class, Effect, Lane, NodeError};
 
 /// What stays the same while a task runs.
 pub struct TaskInfo {
@@ -24,7 +24,7 @@ pub struct TaskInfo {
     pub attempt: u32,
     /// The most attempts that loop allows; 1 outside a loop.
     pub max_attempts: u32,
-    /// The node's settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
+    /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
     /// resolved settings: `{role, provider, name, …}`, or null when none is configured).
     pub settings: Value,
     /// The node's `prompt`, when it has one.
@@ -41,6 +41,7 @@ pub struct TaskInfo {
 /// An effect asked for and not yet answered.
 pub(crate) struct Asked {
     pub(crate) name: &'static str,
+    pub(crate) class: Class,
     pub(crate) request: Value,
     pub(crate) slot: Rc<RefCell<Option<Value>>>,
 }
@@ -87,7 +88,12 @@ impl Ctx {
             let request = serde_json::to_value(request)
                 .map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
             let slot = Rc::new(RefCell::new(None));
-            self.asked.borrow_mut().push(Asked { name: E::NAME, request, slot: Rc::clone(&slot) });
+            self.asked.borrow_mut().push(Asked {
+                name: E::NAME,
+                class: E::CLASS,
+                request,
+                slot: Rc::clone(&slot),
+            });
             slots.push(slot);
         }
         // The driver owns the waking: it polls the task again once every slot it was asked for is filled.

@@ -1,10 +1,26 @@
-//! A checked graph: what the scheduler walks.
+//! Graph files: from YAML to a checked [`Graph`], which is what the scheduler walks.
+//!
+//! `yaml` reads a tree with places, `lower` checks its shape, `check` its meaning; [`load`] does all three.
 
+mod ast;
+mod attempts;
+mod check;
+pub mod codes;
+mod diagnostic;
+mod expr;
+mod hash;
+mod load;
+mod lower;
 mod model;
 mod template;
+mod yaml;
 
+pub use attempts::Loop;
+pub use diagnostic::{Diagnostic, Severity};
+pub use expr::{Expr, Lookup, Vars};
+pub use load::load;
 pub use model::{
-    Arm, End, Expr, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
+    Arm, End, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
     StateKey, Step, Target,
 };
 pub use template::Template;

@@ -67,11 +67,17 @@ pub(super) fn build(wire: &mut Wire, spec: &Spec, idmap: Option<OwnedFd>) -> Res
     let new = scaffold(&links, spec)?;
     let top = rustix::fs::open(new, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .at("mounts", "new root")?;
-    for source in sources {
+    // What is seen below a folder that takes writes is attached when that folder is there.
+    let (inner, outer): (Vec<Source>, Vec<Source>) =
+        sources.into_iter().partition(|source| ["/tmp", "/var/tmp"].iter().any(|top| source.guest.starts_with(top)));
+    for source in outer {
         attach(&top, source)?;
     }
     mount_proc(wire, new)?;
     let scratch = scratch(new, spec)?;
+    for source in inner {
+        attach(&top, source)?;
+    }
     let lower = repo::attach_tree(new, tree)?;
     let overlay = repo::mount(new, spec, &lower, &scratch, mapped)?;
     detach(new)?;
