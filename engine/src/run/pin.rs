@@ -43,7 +43,9 @@ pub(crate) fn facts(
                 )));
             }
             None => {
-                return Err(differs(format!("the run needs kind `{name}`, which this program does not have")));
+                return Err(differs(format!(
+                    "the run needs kind `{name}`, which this program does not have"
+                )));
             }
         }
     }
