@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prunella_engine::graph::load;
+use prunella_engine::World;
 use prunella_engine::redact::Redactor;
 use prunella_engine::run::{Engine, Loader, Options, Stop, StopWish};
 use prunella_engine::store::Store;
-use prunella_engine::{Fault, World};
 use prunella_nodes::kinds;
 use prunella_nodes::world::git::GitRepo;
 use prunella_nodes::world::models::Providers;
@@ -120,12 +119,7 @@ pub fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)
 
 /// Reads a stored graph again.
 pub fn loader() -> Loader {
-    Arc::new(|source| {
-        load("graph", source, &kinds()).map(|(graph, _)| graph).map_err(|findings| {
-            let first = findings.first().map(|finding| finding.render(source)).unwrap_or_default();
-            Fault::new("graph.invalid", exit::GRAPH, format!("the graph does not check:\n{first}"))
-        })
-    })
+    prunella_engine::run::loader(&kinds())
 }
 
 /// The engine over `store`, for the repository that `local` names.
@@ -138,7 +132,7 @@ pub fn engine(store: &Arc<Store>, local: &Local, providers: Providers) -> Result
     let secrets = providers.secrets();
     let parts = Parts { repo, tester, providers, store: Arc::clone(store), store_dir: dir };
     let world: Arc<dyn World> = Arc::new(LocalWorld::new(parts));
-    let mut options = Options::new(loader());
+    let mut options = Options::new(&kinds());
     options.redactor = Redactor::new(secrets);
     let stop = options.stop.clone();
     Ok((Engine::new(Arc::clone(store), kinds(), world, options), stop))
