@@ -22,6 +22,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 pub(crate) use body::{Body, Polled};
+pub(crate) use effects::{Known, known};
 pub(crate) use facts::Facts;
 use flight::Landed;
 

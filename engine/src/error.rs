@@ -90,13 +90,16 @@ pub struct Fault {
     pub help: Option<String>,
     /// The documented exit code.
     pub exit: u8,
+    /// Where two sides should be equal and are not: both, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<serde_json::Value>>,
 }
 
 impl Fault {
     /// A fault under a stable `code` with the documented `exit` code.
     #[must_use]
     pub fn new(code: &str, exit: u8, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), help: None, exit }
+        Self { code: code.to_owned(), message: message.into(), help: None, exit, detail: None }
     }
 
     /// A mistake of ours (exit 1).
@@ -122,12 +125,12 @@ impl Fault {
 
 impl From<NodeError> for Fault {
     fn from(error: NodeError) -> Self {
-        Self { exit: error.exit(), code: error.code, message: error.message, help: None }
+        Self { exit: error.exit(), code: error.code, message: error.message, help: None, detail: None }
     }
 }
 
 impl From<EffectError> for Fault {
     fn from(error: EffectError) -> Self {
-        Self { code: error.code, message: error.message, help: error.help, exit: error.exit }
+        Self { code: error.code, message: error.message, help: error.help, exit: error.exit, detail: None }
     }
 }

@@ -14,6 +14,8 @@ pub use record::{
     Commit, EffectRecord, EndRecord, GraphPin, Header, Interrupt, LogLine, Phase, Record, Resume, Route, To,
 };
 
+pub(crate) use record::payloads;
+
 use serde_json::Value;
 
 use crate::{Fault, canonical};

@@ -18,10 +18,12 @@ pub mod journal;
 mod kind;
 mod lane;
 pub mod redact;
+pub mod replay;
 pub mod run;
 pub mod scheduler;
 pub mod store;
 pub mod testing;
+pub mod trace;
 pub mod types;
 
 pub use ctx::{Ctx, TaskInfo};

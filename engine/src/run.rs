@@ -1,7 +1,7 @@
 //! Runs: starting one, going on with one, and what came of it.
 
 mod id;
-mod pin;
+pub(crate) mod pin;
 mod result;
 mod stop;
 mod view;
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 pub use result::RunResult;
 pub use stop::{Stop, StopWish};
+pub(crate) use view::steps;
 pub use view::{EffectView, RunView, StepView};
 
 use crate::blob::Blobs;
@@ -148,7 +149,7 @@ impl Engine {
         let inputs = past.header.inputs.unpack(&Value::Null, self.tools.store.as_ref())?;
         let folded =
             journal::fold(&facts.graph, inputs, &past.records, self.tools.store.as_ref(), &mut |_, _, _| {
-                Ok(())
+                Ok(None)
             })?;
         let resumed = !past.records.is_empty();
         if let Some(finish) = &folded.finish
@@ -202,7 +203,7 @@ impl Engine {
     /// The graph and settings that the run is pinned to, refused where this program differs.
     fn facts(&self, header: &Header) -> Result<Facts, Fault> {
         let blobs = self.tools.store.as_ref();
-        pin::facts(header, &self.tools.kinds, &self.options.load, blobs)
+        pin::facts(header, Some(&self.tools.kinds), &self.options.load, blobs)
     }
 
     /// Records that the run is at work, with what its last session still owes.

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+pub(crate) use blobs::unpack;
 pub use owner::{Durability, Owner};
 pub use rows::{RunRow, RunStatus};
 

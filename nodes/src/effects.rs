@@ -202,13 +202,20 @@ data! {
     pub struct ResolveRequest {
         /// The base commit.
         pub commit: String,
-        /// The names, sorted.
+        /// The names as they are used, sorted: `FileStorage`, `linter.run` (the part before the first dot is wanted, what
+        /// follows tells a good answer from a bad one).
         pub names: Vec<String>,
+        /// Files that the names are likely to be near, sorted: those of the frames.
+        pub near: Vec<RepoPath>,
+        /// Where a test of ours is to be.
+        pub path: RepoPath,
     }
     /// For each name its import statements, best first (`from yamllint import linter`).
     pub struct ResolveResponse {
         /// The statements.
         pub imports: Vec<Vec<String>>,
+        /// Where a test of ours can be: `path`, or with a number at its end where the commit has such a file.
+        pub path: RepoPath,
     }
 }
 

@@ -13,9 +13,10 @@ mod parse;
 mod paths;
 mod protect;
 
-pub use apply::apply;
+pub use apply::{NewFile, apply};
 pub use flags::flags;
-pub use parse::{FilePatch, Hunk, parse};
+pub use parse::{FilePatch, Hunk, Line, parse};
+pub use paths::check_path;
 pub use protect::{Base, check, is_test_module};
 
 /// Most bytes of a diff.

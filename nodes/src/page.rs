@@ -5,7 +5,7 @@ mod mask;
 mod report;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt::Write;
 
@@ -97,7 +97,7 @@ fn evidence(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
     let (reproduction, verdict) = (page.reproduction, page.verdict);
     let made = match reproduction.kind {
         ReproductionKind::Generated => ", made from the trace",
-        ReproductionKind::Existing => ", was there",
+        ReproductionKind::Existing => ", in the repository already",
         ReproductionKind::None => "",
     };
     writeln!(out, "| | before ({}) | with this change |\n|---|---|---|", code(short(page.base), 12))?;
@@ -164,7 +164,7 @@ fn folded(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
             writeln!(out, "- {} +{} −{}", code(&file.0, 200), file.1, file.2)?;
             (added, removed) = (added + file.1, removed + file.2);
         }
-        writeln!(out, "\nIn all +{added} −{removed}. {}", said(&verdict.reason, 400))?;
+        writeln!(out, "\nIn all +{added} −{removed}. The verdict: {}.", said(&verdict.reason, 400))?;
         list(out, "Passed before and not now:", &verdict.regressions)?;
         list(out, "Flaky, set aside:", &verdict.flaky)?;
         list(out, "The trace and the base commit differ:", &page.incident.drift)?;

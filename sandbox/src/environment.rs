@@ -2,16 +2,29 @@
 
 use std::collections::BTreeMap;
 
+/// Where things are for the command.
+pub(crate) struct Places<'a> {
+    /// Its home folder.
+    pub(crate) home: &'a str,
+    /// Its temporary folder.
+    pub(crate) temporary: &'a str,
+    /// The tree.
+    pub(crate) repo: &'a str,
+    /// The job's files.
+    pub(crate) files: &'a str,
+}
+
 /// The fixed base with what a job adds to it. Refuses a value that is one of this process's own secrets.
 pub(crate) fn whole(
     added: &BTreeMap<String, String>,
-    home: &str,
-    temporary: &str,
+    places: &Places<'_>,
 ) -> Result<BTreeMap<String, String>, String> {
     let mut env: BTreeMap<String, String> = [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("HOME", home),
-        ("TMPDIR", temporary),
+        ("HOME", places.home),
+        ("TMPDIR", places.temporary),
+        ("PRUNELLA_REPO", places.repo),
+        ("PRUNELLA_FILES", places.files),
         ("LANG", "C.UTF-8"),
         ("TZ", "UTC"),
         ("USER", "sandbox"),
@@ -58,9 +71,10 @@ mod tests {
     #[test]
     fn the_job_adds_to_a_fixed_base() {
         let added = BTreeMap::from([("PATH".to_owned(), "/x".to_owned()), ("A".to_owned(), "b".to_owned())]);
-        let env = whole(&added, "/h", "/t").unwrap();
+        let places = Places { home: "/h", temporary: "/t", repo: "/r", files: "/f" };
+        let env = whole(&added, &places).unwrap();
         assert_eq!((env["PATH"].as_str(), env["A"].as_str(), env["HOME"].as_str()), ("/x", "b", "/h"));
-        assert!(whole(&BTreeMap::from([("A=B".to_owned(), String::new())]), "/h", "/t").is_err());
+        assert!(whole(&BTreeMap::from([("A=B".to_owned(), String::new())]), &places).is_err());
         assert!(looks_secret("github_token") && !looks_secret("PYTHONPATH"));
     }
 }

@@ -21,9 +21,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) use locate::HELPER_FLAG;
 
-use crate::job::Job;
-use crate::report::{End, Isolation, Report};
 use crate::Sandbox;
+use crate::job::Job;
+use crate::report::{End, Isolation, Probe, Report};
 use launch::Failed;
 use spawner::Spawner;
 use spec::Identity;
@@ -37,24 +37,6 @@ pub struct LinuxSandbox {
     spawner: Result<Spawner, String>,
     helper: Option<(PathBuf, Vec<OsString>)>,
     copy: bool,
-}
-
-/// What the sandbox can do on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probe {
-    /// Everything.
-    Full,
-    /// The floor holds; these parts are missing, a phrase each.
-    Reduced(Vec<String>),
-    /// Nothing can be run.
-    Unavailable {
-        /// The step that failed.
-        step: String,
-        /// What the system said.
-        message: String,
-        /// What to do about it.
-        remedy: String,
-    },
 }
 
 impl Default for LinuxSandbox {

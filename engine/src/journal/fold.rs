@@ -40,15 +40,17 @@ impl Divergence {
 
 impl From<Divergence> for Fault {
     fn from(d: Divergence) -> Self {
-        let place = d.lane.map_or_else(|| "the run".to_owned(), |lane| lane.to_string());
-        let key = d.key.map(|key| format!(" `{key}`")).unwrap_or_default();
+        let place = d.lane.as_ref().map_or_else(|| "the run".to_owned(), |lane| lane.to_string());
+        let key = d.key.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();
         let message = format!(
             "{place}: {}{key} differs: recorded {}, now {}",
             d.what,
             brief(&d.recorded),
             brief(&d.now)
         );
-        Self::new("replay.diverged", 20, message)
+        let detail =
+            json!({"lane": place, "what": d.what, "key": d.key, "recorded": d.recorded, "now": d.now});
+        Self { detail: Some(Box::new(detail)), ..Self::new("replay.diverged", 20, message) }
     }
 }
 
@@ -79,8 +81,9 @@ pub struct Folded {
     pub owed: Vec<Record>,
 }
 
-/// Looks at a finished task on the way: its recorded effects and its recorded output.
-pub type Look<'a> = dyn FnMut(&Task, &[EffectRecord], &Value) -> Result<(), Fault> + 'a;
+/// Looks at a finished task on the way, with its recorded effects and output, and may give the output that it
+/// comes to now.
+pub type Look<'a> = dyn FnMut(&Task, &[EffectRecord], &Value) -> Result<Option<Value>, Fault> + 'a;
 
 /// Folds `records` (those after the header) of a run of `graph` on `inputs`.
 ///
@@ -161,12 +164,21 @@ impl Folding<'_> {
         };
         let output = commit.output.unpack(&Value::Null, self.blobs).map_err(|fault| fault.at(lane))?;
         let effects = self.effects.remove(lane).unwrap_or_default();
-        look(&task, &effects, &output)?;
+        let now = look(&task, &effects, &output)?.unwrap_or_else(|| output.clone());
+        let differs =
+            || Fault::from(Divergence::new(Some(lane), "output", None, output.clone(), now.clone()));
         let used = Used { active_ms: commit.active_ms, cost_microusd: commit.cost_microusd };
-        let event = Event::TaskDone { lane: lane.clone(), output: output.clone(), used, at_ms: commit.at_ms };
-        let commands = self.scheduler.step(event)?;
+        let event = Event::TaskDone { lane: lane.clone(), output: now.clone(), used, at_ms: commit.at_ms };
+        let commands = match self.scheduler.step(event) {
+            Err(_) if now != output => return Err(differs()),
+            other => other?,
+        };
+        // The state keys first: they say more than the output they come from.
         if let Some(Command::Commit(step)) = commands.first() {
             self.compare(commit, step, &output)?;
+        }
+        if now != output {
+            return Err(differs());
         }
         self.take(commands)
     }

@@ -217,3 +217,14 @@ pub struct EndRecord {
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
 }
+
+/// The values of `record` that may be blobs.
+pub(crate) fn payloads(record: &Record) -> Vec<&Payload> {
+    match record {
+        Record::Header(header) => vec![&header.inputs, &header.settings],
+        Record::Effect(effect) => effect.request.iter().chain(&effect.response).collect(),
+        Record::Commit(commit) => std::iter::once(&commit.output).chain(commit.writes.values()).collect(),
+        Record::End(end) => vec![&end.output],
+        Record::Route(_) | Record::Log(_) | Record::Interrupt(_) | Record::Resume(_) => Vec::new(),
+    }
+}

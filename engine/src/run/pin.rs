@@ -21,33 +21,18 @@ pub(super) fn kinds(graph: &Graph, kinds: &Kinds) -> Result<KindVersions, Fault>
     graph.nodes.values().map(|node| version(&node.kind)).collect()
 }
 
-/// The facts of the run with this header, for a program with these kinds.
+/// The facts of the run with this header, for a program with these kinds, or with none when no body will run.
 ///
 /// # Errors
 /// Exit 7 when the graph or a kind's version is another than the run was started with, 21 when a blob is missing.
 pub(crate) fn facts(
     header: &Header,
-    known: &Kinds,
+    known: Option<&Kinds>,
     load: &Loader,
     blobs: &dyn Blobs,
 ) -> Result<Facts, Fault> {
-    let differs = |message: String| {
-        Fault::new("run.pinned", 7, message).help("use the prunella that started the run, or start a new run")
-    };
-    for (name, version) in &header.kinds {
-        match known.kinds.get(name.as_str()).map(|kind| kind.version) {
-            Some(ours) if ours == *version => {}
-            Some(ours) => {
-                return Err(differs(format!(
-                    "the run is pinned to version {version} of kind `{name}`; this is {ours}"
-                )));
-            }
-            None => {
-                return Err(differs(format!(
-                    "the run needs kind `{name}`, which this program does not have"
-                )));
-            }
-        }
+    if let Some(known) = known {
+        same_versions(header, known)?;
     }
     let source = blobs.get(&header.graph.source).map_err(|e| Fault::new("blob.missing", 21, e.message))?;
     let source = String::from_utf8(source)
@@ -61,4 +46,25 @@ pub(crate) fn facts(
     }
     let settings = header.settings.unpack(&Value::Null, blobs)?;
     Ok(Facts { run: header.run.clone(), created_ms: header.created_ms, graph: Arc::new(graph), settings })
+}
+
+fn same_versions(header: &Header, known: &Kinds) -> Result<(), Fault> {
+    for (name, version) in &header.kinds {
+        match known.kinds.get(name.as_str()).map(|kind| kind.version) {
+            Some(ours) if ours == *version => {}
+            Some(ours) => {
+                return Err(differs(format!(
+                    "the run is pinned to version {version} of kind `{name}`; this is {ours}"
+                )));
+            }
+            None => {
+                return Err(differs(format!("the run needs kind `{name}`, which this program does not have")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn differs(message: String) -> Fault {
+    Fault::new("run.pinned", 7, message).help("use the prunella that started the run, or start a new run")
 }

@@ -86,7 +86,7 @@ impl Engine {
         let past = Past::of(store.records(run)?)?;
         let facts: Facts = self.facts(&past.header)?;
         let inputs = past.header.inputs.unpack(&Value::Null, store.as_ref())?;
-        let look = &mut |_: &_, _: &[EffectRecord], _: &Value| Ok(());
+        let look = &mut |_: &_, _: &[EffectRecord], _: &Value| Ok(None);
         let folded = journal::fold(&facts.graph, inputs.clone(), &past.records, store.as_ref(), look)?;
         let used = folded.scheduler.used();
         Ok(RunView {
@@ -103,7 +103,7 @@ impl Engine {
 }
 
 /// The tasks that `records` tell of.
-fn steps(records: &[Record], blobs: &dyn Blobs) -> Result<Vec<StepView>, Fault> {
+pub(crate) fn steps(records: &[Record], blobs: &dyn Blobs) -> Result<Vec<StepView>, Fault> {
     let mut open: BTreeMap<Lane, StepView> = BTreeMap::new();
     let mut done: Vec<StepView> = Vec::new();
     for record in records {

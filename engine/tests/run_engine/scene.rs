@@ -14,7 +14,7 @@ use prunella_engine::graph::{
     Step, Target,
 };
 use prunella_engine::redact::Redactor;
-use prunella_engine::run::{Engine, NewInputs, Options, RunResult};
+use prunella_engine::run::{Engine, NewInputs, Options, RunResult, Stop};
 use prunella_engine::store::Store;
 use prunella_engine::types::Type;
 use prunella_engine::{
@@ -290,6 +290,7 @@ impl World for ScriptedWorld {
 pub(crate) struct Scene {
     pub(crate) engine: Engine,
     pub(crate) world: Arc<ScriptedWorld>,
+    pub(crate) stop: Stop,
 }
 
 pub(crate) fn loader() -> prunella_engine::run::Loader {
@@ -306,7 +307,9 @@ pub(crate) fn options() -> Options {
 impl Scene {
     pub(crate) fn on(store: Arc<Store>, world: ScriptedWorld) -> Self {
         let world = Arc::new(world);
-        Self { engine: Engine::new(store, kinds(), world.clone(), options()), world }
+        let options = options();
+        let stop = options.stop.clone();
+        Self { engine: Engine::new(store, kinds(), world.clone(), options), world, stop }
     }
 
     pub(crate) fn new(script: Script) -> Self {

@@ -3,6 +3,9 @@
 use super::parse::Line;
 use super::{FilePatch, Hunk, Refusal, Refused};
 
+/// A path and its new content, or nothing for a deletion.
+pub type NewFile = (String, Option<Vec<u8>>);
+
 /// The files that `patches` make of the base, sorted by path: new content, or nothing for a deletion. `read` gives a
 /// file's base content, or nothing when the base has no such plain file.
 ///
@@ -15,7 +18,7 @@ use super::{FilePatch, Hunk, Refusal, Refused};
 pub fn apply(
     patches: &[FilePatch],
     mut read: impl FnMut(&str) -> Option<Vec<u8>>,
-) -> Result<Vec<(String, Option<Vec<u8>>)>, Refusal> {
+) -> Result<Vec<NewFile>, Refusal> {
     let mut out = std::collections::BTreeMap::new();
     for patch in patches {
         let path = patch.path();

@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 40;
 ///
 /// # Errors
 /// With [`Refused::Outside`], or [`Refused::TooLarge`] for one that is too long or too deep.
-pub(super) fn check_path(path: &str) -> Result<(), Refusal> {
+pub fn check_path(path: &str) -> Result<(), Refusal> {
     let shown: String = path.chars().take(120).flat_map(char::escape_default).collect();
     let refuse = |why: &str| Err(Refusal::new(Refused::Outside, path, format!("path `{shown}` {why}")));
     if path.is_empty() {

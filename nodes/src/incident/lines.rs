@@ -126,7 +126,7 @@ fn unwrap(text: &str, lines: &mut Vec<Line<'_>>) -> bool {
     let after = text.find(HEADER).map_or("", |at| text[at + HEADER.len()..].trim_start_matches(':'));
     let time = stamp(text).map(str::to_owned);
     if after.starts_with("\\n") || after.starts_with("\\r") {
-        push_lines(&unescape(text), time.as_deref(), lines);
+        push_lines(&unescape(quoted(text)), time.as_deref(), lines);
         true
     } else if after.starts_with("#012") {
         push_lines(&text.replace("#012", "\n").replace("#011", "\t"), time.as_deref(), lines);
@@ -189,6 +189,22 @@ fn traces_in(record: &Value, docker: bool) -> Vec<String> {
         found.push(line.to_owned());
     }
     found
+}
+
+/// `text` up to the quote that closes the string that the traceback is in, when it is in one (`exc="Traceback …"`).
+fn quoted(text: &str) -> &str {
+    let start = text.find(HEADER).unwrap_or(0);
+    let Some(quote) = text[..start].chars().next_back().filter(|c| matches!(c, '"' | '\'')) else {
+        return text;
+    };
+    let mut escaped = false;
+    for (at, c) in text[start..].char_indices() {
+        if c == quote && !escaped {
+            return &text[..start + at];
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    text
 }
 
 /// Undoes the escapes of JSON and of Python's `repr`.

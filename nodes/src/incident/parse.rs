@@ -301,8 +301,9 @@ fn exception(text: &str) -> Option<(&str, &str)> {
 
 /// The exception that Lambda's runtime prints before the header: `[ERROR] KeyError: 'order_items'`.
 fn announced<'a>(lines: &'a [Line<'_>], at: usize, before: &'a str) -> Option<(&'a str, &'a str)> {
-    let text = if before.trim().is_empty() { lines.get(at.checked_sub(1)?)?.text.as_ref() } else { before };
-    let (_, mut text) = text.split_once("[ERROR]")?;
+    let above = || at.checked_sub(1).and_then(|above| lines.get(above)).map(|line| line.text.as_ref());
+    let after = |text: &'a str| text.split_once("[ERROR]").map(|(_, after)| after);
+    let mut text = after(before).or_else(|| above().and_then(after))?;
     // A time and a request id may stand in between.
     loop {
         text = text.trim_start();
@@ -348,6 +349,8 @@ fn begins_record(text: &str) -> bool {
     .contains(&word);
     level
         || trimmed.starts_with(['[', '{', '+', '|'])
+        || trimmed.starts_with("=====")
+        || trimmed.starts_with("-----")
         || text.contains(HEADER)
         || is_chain_marker(text)
         || stamp(text).is_some()

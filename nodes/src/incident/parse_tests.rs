@@ -80,6 +80,8 @@ fn lambda_announces_the_exception_first() {
     let stamped =
         log.replace("[ERROR] ", "[ERROR]\t2024-05-01T10:00:00.000Z\t6549cc7d-2938-2246-d914-9f382d1a5021\t");
     assert_eq!(only(&stamped).exception, "KeyError");
+    let prefixed: String = log.lines().map(|line| format!("2024-05-01T10:00:00 {line}\n")).collect();
+    assert_eq!(only(&prefixed).message, "'order_items'");
 }
 
 #[test]
@@ -91,6 +93,9 @@ fn escaped_newlines_on_one_line() {
     assert_eq!(trace.stamp, "2024-05-01T10:00:00.000Z");
     let line = r#"[ERROR] KeyError: 'order_items' Traceback (most recent call last):\n  File "/var/task/app.py", line 5, in handler\n    return event['order_items']"#;
     assert_eq!(only(line).message, "'order_items'");
+    let pair = r#"level=error exc="Traceback (most recent call last):\n  File \"/srv/a.py\", line 5, in f\n    g(\"x\")\nKeyError: \"b\"" id=7"#;
+    let trace = only(pair);
+    assert_eq!((trace.frames[0].code.as_str(), trace.message.as_str()), (r#"g("x")"#, r#""b""#));
 }
 
 #[test]

@@ -43,19 +43,37 @@ pub fn one_line(text: &str, most: usize) -> String {
     short
 }
 
-/// `text` as prose on one line, at most `most` characters: it means the same in Markdown as it does as text.
+/// `text` as prose on one line, at most `most` characters: but for code in single backticks, it means the same
+/// in Markdown as it does as text.
 #[must_use]
 pub fn prose(text: &str, most: usize) -> String {
     let line = one_line(text, most);
+    let parts: Vec<&str> = line.split('`').collect();
+    let spans = parts.len() % 2 == 1 && parts.iter().skip(1).step_by(2).all(|span| !span.trim().is_empty());
+    if !spans || line.contains("``") {
+        return escaped(&line, true);
+    }
+    let piece = |(i, part): (usize, &&str)| match i % 2 {
+        0 => escaped(part, i == 0),
+        _ => code(part, most),
+    };
+    parts.iter().enumerate().map(piece).collect()
+}
+
+/// One line with all that means something in Markdown taken apart; `start` when it may begin a line.
+fn escaped(line: &str, start: bool) -> String {
     let mut out = String::with_capacity(line.len() + 16);
     let mut chars = line.chars().peekable();
-    let mut at_word = false;
+    // A number at the start of a line begins a list.
+    let mut number = start && line.starts_with(|c: char| c.is_ascii_digit());
     while let Some(c) = chars.next() {
         let next = chars.peek().copied().unwrap_or(' ');
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
+            // Within a word an underscore means nothing: `test_total`.
+            '_' if next.is_alphanumeric() && out.ends_with(|c: char| c.is_alphanumeric()) => out.push(c),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | '!' => {
                 out.push('\\');
                 out.push(c);
@@ -64,17 +82,17 @@ pub fn prose(text: &str, most: usize) -> String {
             '@' | '#' if next.is_alphanumeric() => out.push_str(&format!("`{c}`")),
             ':' if next == '/' => out.push_str("`:`"),
             '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("`.`"),
-            '#' | '+' | '-' | '=' if out.is_empty() => {
+            '#' | '+' | '-' | '=' if out.is_empty() && start => {
                 out.push('\\');
                 out.push(c);
             }
-            '.' | ')' if !at_word && out.chars().all(|c| c.is_ascii_digit()) && !out.is_empty() => {
+            '.' | ')' if number => {
                 out.push('\\');
                 out.push(c);
             }
             c => out.push(c),
         }
-        at_word |= !c.is_ascii_digit();
+        number &= c.is_ascii_digit();
     }
     out
 }
@@ -135,6 +153,10 @@ mod tests {
         check("a\nb\u{202e}c", "a b\\[U+202E\\]c");
         check("| a | b |", "\\| a \\| b \\|");
         check("www.evil.example", "www`.`evil.example");
+        check("reads `order['d']` and `<b>`", "reads `order['d']` and `<b>`");
+        check("`a` | ``", "\\`a\\` \\| \\`\\`");
+        check("a ` b", "a \\` b");
+        check("test_total and __init__ _x_", "test_total and \\_\\_init\\_\\_ \\_x\\_");
     }
 
     #[test]

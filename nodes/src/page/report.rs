@@ -108,6 +108,7 @@ fn headline(run: &RunSummary) -> String {
             Some(frame) => format!("{} at {}", incident.exception, place(frame)),
             None => incident.exception.clone(),
         },
+        None if run.outcome.is_empty() => "the run".to_owned(),
         None => "no incident".to_owned(),
     };
     let how = match (run.outcome.as_str(), run.end.as_str()) {
@@ -125,6 +126,9 @@ fn headline(run: &RunSummary) -> String {
 
 fn cause(run: &RunSummary, out: &mut String) -> Result {
     let Some(incident) = &run.incident else {
+        if run.outcome.is_empty() {
+            return Ok(());
+        }
         writeln!(out, "The log holds no incident that concerns this repository.\n")?;
         return list(out, "Also in the log", &run.others);
     };

@@ -2,7 +2,7 @@
 //! and no git hook, filter or external program runs: libgit2 has none of them but line endings and `$Id$`, and
 //! those only act on a check-out, which never happens.
 
-mod commit;
+pub(crate) mod commit;
 mod diff;
 mod export;
 mod tree;

@@ -21,6 +21,9 @@ use crate::types::Frame;
 /// Most files of one base name that are looked at.
 const MOST_CANDIDATES: usize = 24;
 
+/// Most different frames of a file that are asked what speaks for it.
+const MOST_WITNESSES: usize = 64;
+
 /// Shortest quoted line that alone tells one file from another, in characters: `return x` is everywhere.
 const TELLING: usize = 8;
 
@@ -34,7 +37,11 @@ pub fn locate(repo: &GitRepo, request: &LocateRequest) -> Result<LocateResponse,
     let mut sources = Sources::open(repo, &request.commit)?;
     let mut by_file: BTreeMap<&str, Vec<&Frame>> = BTreeMap::new();
     for frame in request.stacks.iter().flatten() {
-        by_file.entry(&frame.file).or_default().push(frame);
+        let frames = by_file.entry(&frame.file).or_default();
+        let same = |other: &&Frame| other.function == frame.function && other.code == frame.code;
+        if frames.len() < MOST_WITNESSES && !frames.iter().any(same) {
+            frames.push(frame);
+        }
     }
     let mut places: BTreeMap<&str, String> = BTreeMap::new();
     for (file, frames) in &by_file {

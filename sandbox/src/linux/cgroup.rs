@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,9 @@ impl Cgroup {
     pub(super) fn new(memory: u64, processes: u64) -> Self {
         let name = format!("prunella-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let places = Places::find();
-        if let Some(group) = places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes)) {
+        places.sweep();
+        if let Some(group) = places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes))
+        {
             let processes = Group { path: group.path.clone(), version: Version::Two };
             return Self { memory: Some(group), processes: Some(processes) };
         }
@@ -117,6 +120,24 @@ impl Places {
         Self::parse(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"))
     }
 
+    /// Removes what a launcher that was killed has left behind; looked for once a process.
+    fn sweep(&self) {
+        static DONE: Once = Once::new();
+        DONE.call_once(|| {
+            for parent in [&self.unified, &self.memory, &self.pids].into_iter().flatten() {
+                for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+                    let name = entry.file_name();
+                    let pid =
+                        name.to_str().and_then(|name| name.strip_prefix("prunella-")?.split('-').next());
+                    if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                        // Refused as long as anything lives in it.
+                        let _ = fs::remove_dir(entry.path());
+                    }
+                }
+            }
+        });
+    }
+
     /// From the texts of `/proc/self/mountinfo` and `/proc/self/cgroup`.
     fn parse(mounts: &str, own: &str) -> Self {
         let mut places = Self::default();
@@ -160,8 +181,12 @@ fn two(parent: &Path, name: &str, memory: u64, processes: u64) -> Option<Group> 
     // Refused where processes live in the parent itself; then there is no group to be had.
     let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
     let (memory, processes) = (memory.to_string(), processes.saturating_add(2).to_string());
-    let group =
-        make(parent, name, Version::Two, &[("memory.max", memory.as_str()), ("pids.max", processes.as_str())])?;
+    let group = make(
+        parent,
+        name,
+        Version::Two,
+        &[("memory.max", memory.as_str()), ("pids.max", processes.as_str())],
+    )?;
     for (file, value) in [("memory.swap.max", "0"), ("memory.oom.group", "1")] {
         let _ = fs::write(group.path.join(file), value);
     }

@@ -32,7 +32,7 @@ struct Stamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
-    Folder { opaque: bool },
+    Folder,
     /// What an overlay puts in the place of something removed.
     Whiteout,
 }
@@ -72,50 +72,50 @@ fn list(top: &OwnedFd, from: &[u8], snapshot: &mut Snapshot) -> io::Result<()> {
             let kind = match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => {
                     waiting.push(path.clone());
-                    Kind::Folder { opaque: opaque(&fd, name) }
+                    Kind::Folder
                 }
                 FileType::CharacterDevice if stat.st_rdev == 0 => Kind::Whiteout,
                 _ => Kind::File,
             };
-            let changed = (stat.st_ctime as i64, i64::try_from(stat.st_ctime_nsec).unwrap_or(0));
+            let changed = (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or(0));
             snapshot.entries.insert(path, Stamp { inode: stat.st_ino, changed, kind });
         }
     }
     Ok(())
 }
 
-/// Whether an overlay's folder hides what the lower one of that name holds.
-fn opaque(folder: &OwnedFd, name: &std::ffi::CStr) -> bool {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(fd) = rustix::fs::openat(folder, name, flags, Mode::empty()) else { return false };
-    [c"trusted.overlay.opaque", c"user.overlay.opaque"].iter().any(|attribute| {
-        let mut value = [0u8; 1];
-        matches!(rustix::fs::fgetxattr(&fd, *attribute, &mut value), Ok(1)) && value == *b"y"
-    })
+/// The other sides of an overlay.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overlay<'a> {
+    /// The tree under it.
+    pub(crate) lower: &'a OwnedFd,
+    /// What is seen of both.
+    pub(crate) merged: &'a OwnedFd,
 }
 
-/// What differs between two listings of what was written; `lower` is the tree under it, if it is an overlay.
+/// What differs between two listings of what was written; over which tree, if it is an overlay.
 /// Gives sorted paths, and whether there were more.
-pub(crate) fn compare(start: &Snapshot, end: &Snapshot, lower: Option<&OwnedFd>) -> (Vec<(String, How)>, bool) {
+pub(crate) fn compare(
+    start: &Snapshot,
+    end: &Snapshot,
+    overlay: Option<Overlay<'_>>,
+) -> (Vec<(String, How)>, bool) {
     let mut found: BTreeMap<Vec<u8>, How> = BTreeMap::new();
-    let exists = |path: &[u8]| {
-        lower.is_some_and(|lower| rustix::fs::statat(lower, path, AtFlags::SYMLINK_NOFOLLOW).is_ok())
-    };
     for (path, stamp) in &end.entries {
         let before = start.entries.get(path);
-        let how = match stamp.kind {
-            _ if before == Some(stamp) => continue,
-            Kind::Whiteout => How::Removed,
-            Kind::Folder { opaque } => {
-                if let (true, Some(lower)) = (opaque, lower) {
-                    hidden(lower, path, end, &mut found);
-                }
-                continue;
+        if stamp.kind == Kind::Folder {
+            if let Some(overlay) = overlay {
+                hidden(overlay, path, end, &mut found);
             }
-            Kind::File if before.is_some_and(|before| before.kind == Kind::File) || exists(path) => How::Changed,
-            Kind::File => How::Added,
-        };
-        found.insert(path.clone(), how);
+        } else if before == Some(stamp) {
+            // As the command found it.
+        } else if stamp.kind == Kind::Whiteout {
+            removed(overlay, path, &mut found);
+        } else {
+            let known = before.is_some_and(|before| before.kind == Kind::File)
+                || overlay.is_some_and(|overlay| kind(overlay.lower, path) == Some(Kind::File));
+            found.insert(path.clone(), if known { How::Changed } else { How::Added });
+        }
     }
     for (path, stamp) in &start.entries {
         if stamp.kind == Kind::File && !end.entries.contains_key(path) && !end.truncated {
@@ -127,14 +127,47 @@ pub(crate) fn compare(start: &Snapshot, end: &Snapshot, lower: Option<&OwnedFd>)
     (told.map(|(path, how)| (String::from_utf8_lossy(&path).into_owned(), how)).collect(), truncated)
 }
 
-/// Adds the files of the lower folder `path` that its replacement does not have.
-fn hidden(lower: &OwnedFd, path: &[u8], end: &Snapshot, found: &mut BTreeMap<Vec<u8>, How>) {
-    let mut below = Snapshot::default();
-    if list(lower, path, &mut below).is_ok() {
-        for (path, stamp) in below.entries {
-            if stamp.kind == Kind::File && !end.entries.contains_key(&path) {
-                found.insert(path, How::Removed);
+fn kind(top: &OwnedFd, path: &[u8]) -> Option<Kind> {
+    let stat = rustix::fs::statat(top, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(if FileType::from_raw_mode(stat.st_mode).is_dir() { Kind::Folder } else { Kind::File })
+}
+
+/// Adds what the lower side has in the folder `path` and is seen no more, for want of the folder or because a new one
+/// stands in its place. (An overlay's own mark of that is not readable by everybody.)
+fn hidden(overlay: Overlay<'_>, path: &[u8], end: &Snapshot, found: &mut BTreeMap<Vec<u8>, How>) {
+    match kind(overlay.lower, path) {
+        None => {}
+        Some(Kind::Folder) => {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let Ok(fd) = rustix::fs::openat(overlay.lower, path, flags, Mode::empty()) else { return };
+            let Ok(entries) = Dir::read_from(&fd) else { return };
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_bytes();
+                let child = [path, name].join(&b'/');
+                let ours = matches!(name, b"." | b"..") || end.entries.contains_key(&child);
+                if !ours && kind(overlay.merged, &child).is_none() {
+                    removed(Some(overlay), &child, found);
+                }
             }
         }
+        Some(_) => {
+            found.insert(path.to_vec(), How::Removed);
+        }
     }
+}
+
+/// Adds a removed file, or the files of a removed folder.
+fn removed(overlay: Option<Overlay<'_>>, path: &[u8], found: &mut BTreeMap<Vec<u8>, How>) {
+    let folder = overlay.filter(|overlay| kind(overlay.lower, path) == Some(Kind::Folder));
+    let Some(overlay) = folder else {
+        found.insert(path.to_vec(), How::Removed);
+        return;
+    };
+    let mut below = Snapshot::default();
+    // What cannot be listed is told by its folder's name.
+    if list(overlay.lower, path, &mut below).is_err() {
+        found.insert(path.to_vec(), How::Removed);
+    }
+    let files = below.entries.into_iter().filter(|(_, stamp)| stamp.kind == Kind::File);
+    found.extend(files.map(|(path, _)| (path, How::Removed)));
 }

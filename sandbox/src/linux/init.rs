@@ -138,8 +138,9 @@ fn prepare_and_run(wire: &mut Wire, order: &mut Order) -> Result<super::spec::Do
         .at("prctl", "DUMPABLE")?;
     rustix::system::sethostname(b"sandbox").at("hostname", "")?;
     if order.spec.loopback {
-        let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
-            .at("loopback", "socket")?;
+        let socket =
+            rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
+                .at("loopback", "socket")?;
         sys::loopback_up(std::os::fd::AsFd::as_fd(&socket)).at("loopback", "up")?;
     }
     let built = root::build(wire, &order.spec, order.idmap.take())?;
@@ -151,6 +152,6 @@ fn prepare_and_run(wire: &mut Wire, order: &mut Order) -> Result<super::spec::Do
     let channel: Option<OwnedFd> = order.channel.take();
     let filter = filter::compile(order.spec.loopback)?;
     let child = command::start(wire, &order.spec, channel, &filter)?;
-    command::confine_init()?;
+    command::confine_init(&filter)?;
     supervise::watch(wire, &order.spec, child, &built, &start)
 }

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 use rustix::process::Signal;
 
 use super::cgroup::Cgroup;
 use super::remedy::remedy;
-use super::spec::{Done, Message, Spec, Stop};
 use super::spawner::Spawner;
+use super::spec::{Done, How, Message, Spec, Stop};
 use crate::job::Job;
-use crate::report::{Change, End, Isolation, Output, Report, Usage};
+use crate::report::{Change, End, Isolation, Report, Usage};
 use crate::streams::Streams;
 
 /// How long a set-up may take before it counts as failed.
@@ -27,6 +28,8 @@ const SETUP: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(3);
 /// How often the control group is looked at.
 const TICK: Duration = Duration::from_millis(25);
+/// Stands for changed files beyond those that are told.
+const MORE: &str = "…";
 /// Most bytes of messages from a helper.
 const MAX_MESSAGES: usize = 32 << 20;
 
@@ -61,15 +64,8 @@ impl Failed {
 
     /// The whole report of a job whose set-up failed before there was anything else to tell.
     pub(super) fn report(self) -> Report {
-        Report {
-            end: self.end(),
-            isolation: Isolation::None,
-            stdout: Output::default(),
-            stderr: Output::default(),
-            channel: Vec::new(),
-            changed: Vec::new(),
-            usage: Usage::default(),
-        }
+        let remedy = remedy(&self.step, self.errno);
+        Report::not_started(&self.step, self.message, &remedy)
     }
 }
 
@@ -101,7 +97,12 @@ pub(super) fn run(
     let (ours, theirs) = UnixStream::pair().map_err(io("socket"))?;
     ours.set_write_timeout(Some(SETUP)).map_err(io("socket"))?;
     let program = command.get_program().to_string_lossy().into_owned();
-    command.env_clear().current_dir("/").stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env_clear()
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = spawner.spawn(command).map_err(|error| Failed {
         step: "helper".into(),
         message: format!("{program}: {error}"),
@@ -162,9 +163,14 @@ fn follow(
     let ended = Instant::now();
     streams.drain(job.limits.output_max.saturating_add(1 << 20));
     if run.done.is_none() && run.failed.is_none() && run.started.is_none() {
-        let status = { let _ = child.kill(); child.wait() };
+        let status = {
+            let _ = child.kill();
+            child.wait()
+        };
         run.failed = Some(match (reason, sent) {
-            (Some(Reason::Setup), _) => Failed::new("set-up", format!("took longer than {} s", SETUP.as_secs())),
+            (Some(Reason::Setup), _) => {
+                Failed::new("set-up", format!("took longer than {} s", SETUP.as_secs()))
+            }
             (_, Err(error)) => io("helper")(error),
             (_, Ok(())) => {
                 let how = status.map(|status| status.to_string()).unwrap_or_default();
@@ -273,7 +279,8 @@ impl Run {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-            let got = rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(&mut chunk)], &mut control, flags);
+            let got =
+                rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(&mut chunk)], &mut control, flags);
             for message in control.drain() {
                 if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                     self.init = descriptors.last().or(self.init.take());
@@ -324,6 +331,11 @@ impl Run {
         job: &Job,
     ) -> Report {
         let done = self.done.unwrap_or_default();
+        let mut changed: Vec<Change> =
+            done.changed.into_iter().map(|(path, how)| Change { path, how: how.word() }).collect();
+        if done.truncated {
+            changed.push(Change { path: MORE.into(), how: How::Changed.word() });
+        }
         let total = streams.total();
         let mut outputs = streams.finish();
         let stdout = outputs.next().unwrap_or_default();
@@ -369,7 +381,7 @@ impl Run {
             stdout,
             stderr,
             channel,
-            changed: done.changed.into_iter().map(|(path, how)| Change { path, how: how.word() }).collect(),
+            changed,
             usage: Usage {
                 wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
                 cpu_ms: done.cpu_ms,

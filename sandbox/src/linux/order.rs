@@ -5,7 +5,7 @@ use std::env;
 use std::path::{Component, Path, PathBuf};
 
 use super::spec::{Identity, MAX_SPEC, PROTOCOL, Spec, SpecEdit, SpecFile};
-use crate::environment;
+use crate::environment::{self, Places};
 use crate::job::{Job, Network};
 use crate::paths;
 
@@ -25,11 +25,13 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
     if job.argv.iter().chain(job.env.values()).any(|text| text.contains('\0')) {
         return Err("an argument or a variable has a zero byte".into());
     }
-    paths::relative(&job.cwd).ok_or_else(|| format!("working directory {:?} is no path of the tree", job.cwd))?;
+    paths::relative(&job.cwd)
+        .ok_or_else(|| format!("working directory {:?} is no path of the tree", job.cwd))?;
     let mut blobs = Vec::new();
     let mut files = Vec::new();
     for file in &job.files {
-        if file.name.is_empty() || file.name.contains(['/', '\0']) || matches!(file.name.as_str(), "." | "..") {
+        if file.name.is_empty() || file.name.contains(['/', '\0']) || matches!(file.name.as_str(), "." | "..")
+        {
             return Err(format!("file {:?} needs a name without a slash", file.name));
         }
         blobs.extend_from_slice(&file.content);
@@ -37,7 +39,8 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
     }
     let mut edits = Vec::new();
     for edit in &job.edits {
-        if paths::relative(&edit.path).is_none_or(|names| names.is_empty() || names.first() == Some(&".git")) {
+        if paths::relative(&edit.path).is_none_or(|names| names.is_empty() || names.first() == Some(&".git"))
+        {
             return Err(format!("edit {:?} is no path of the tree", edit.path));
         }
         let length = edit.content.as_ref().map(|content| {
@@ -55,7 +58,10 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
         tree,
         copy,
         argv: job.argv.clone(),
-        env: environment::whole(&job.env, "/home/sbx", "/tmp")?,
+        env: environment::whole(
+            &job.env,
+            &Places { home: "/home/sbx", temporary: "/tmp", repo: "/repo", files: "/prunella" },
+        )?,
         cwd: job.cwd.clone(),
         mounts: mounts(job)?,
         files,
@@ -102,8 +108,19 @@ fn mounts(job: &Job) -> Result<Vec<(PathBuf, PathBuf)>, String> {
 /// Why a host path may not be shown to a job, if it may not.
 fn forbidden(host: &Path, home: Option<&Path>) -> Option<&'static str> {
     const SECRET: [&str; 13] = [
-        ".ssh", ".aws", ".gnupg", ".kube", ".docker", ".netrc", ".git-credentials", ".pypirc", ".npmrc", ".azure",
-        "gcloud", "gh", ".password-store",
+        ".ssh",
+        ".aws",
+        ".gnupg",
+        ".kube",
+        ".docker",
+        ".netrc",
+        ".git-credentials",
+        ".pypirc",
+        ".npmrc",
+        ".azure",
+        "gcloud",
+        "gh",
+        ".password-store",
     ];
     const WHOLE: [&str; 7] = ["/proc", "/sys", "/dev", "/run", "/var/run", "/boot", "/etc"];
     if host == Path::new("/") {
@@ -128,7 +145,9 @@ mod tests {
     #[test]
     fn neither_home_nor_secrets_nor_the_system_are_shown() {
         let home = Some(Path::new("/home/ann"));
-        for path in ["/", "/home", "/home/ann", "/home/ann/.ssh", "/home/ann/.config/gh", "/etc/ssl", "/run/x"] {
+        for path in
+            ["/", "/home", "/home/ann", "/home/ann/.ssh", "/home/ann/.config/gh", "/etc/ssl", "/run/x"]
+        {
             assert!(forbidden(Path::new(path), home).is_some(), "{path}");
         }
         for path in ["/home/ann/.pyenv/versions/3.11.7", "/opt/tools", "/usr/lib/x"] {

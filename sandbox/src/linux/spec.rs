@@ -90,11 +90,7 @@ pub(crate) enum Message {
     /// A part of the isolation cannot be had here.
     Missing(String),
     /// The set-up failed; the command did not run.
-    Failed {
-        step: String,
-        message: String,
-        errno: Option<i32>,
-    },
+    Failed { step: String, message: String, errno: Option<i32> },
     /// The command is about to run.
     Started,
     /// The helper ended the command.

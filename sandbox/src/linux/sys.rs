@@ -32,7 +32,9 @@ pub(super) fn fork() -> io::Result<Fork> {
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Fork::Child),
-        pid => Pid::from_raw(pid).map(Fork::Parent).ok_or_else(|| io::Error::other("fork gave no process id")),
+        pid => {
+            Pid::from_raw(pid).map(Fork::Parent).ok_or_else(|| io::Error::other("fork gave no process id"))
+        }
     }
 }
 
@@ -59,7 +61,11 @@ pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
 
 /// Sets attributes of the mount at `fd`; `recursive` for everything below it too.
 pub(super) fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> io::Result<()> {
-    set_attributes(fd, libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 }, recursive)
+    set_attributes(
+        fd,
+        libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 },
+        recursive,
+    )
 }
 
 /// Makes a detached mount show its files under other owners, as the user namespace `userns` maps them.

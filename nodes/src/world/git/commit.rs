@@ -1,6 +1,9 @@
 //! `git.commit`: two commits on a branch of ours. Objects and one reference are written, nothing else: the
 //! working tree, the index, HEAD and the current branch stay byte for byte as they are.
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use git2::{Oid, Repository, Signature, Time};
 use prunella_engine::blob::Blobs;
 use prunella_engine::{EffectError, NodeError};
@@ -165,6 +168,7 @@ impl Plan {
             parents = vec![id];
         }
         let head = write_commit(git, request, &request.fix_message, self.green, &parents)?;
+        sync(git, self.base, head, &parents)?;
         let name = reference(&self.branch);
         let log = "prunella: propose a fix";
         match self.head {
@@ -201,6 +205,36 @@ fn write_commit(
     let parents = parents.map_err(failed("read the branch"))?;
     git.commit(None, &who, &who, &message(text), &tree, &parents.iter().collect::<Vec<_>>())
         .map_err(failed("write a commit"))
+}
+
+/// Brings the new objects to disk, which libgit2 leaves to the system: the journal will say that they are there,
+/// also after a power failure.
+fn sync(git: &Repository, base: Oid, head: Oid, below: &[Oid]) -> Result<(), EffectError> {
+    let tree_of = |commit: Oid| git.find_commit(commit).and_then(|commit| commit.tree());
+    let base = tree_of(base).map_err(failed("read the base commit"))?;
+    let mut objects = vec![head];
+    for commit in below.iter().copied().chain([head]) {
+        let tree = tree_of(commit).map_err(failed("read a tree"))?;
+        objects.extend([commit, tree.id()]);
+        let delta = git.diff_tree_to_tree(Some(&base), Some(&tree), None).map_err(failed("read a tree"))?;
+        for change in delta.deltas() {
+            objects.push(change.new_file().id());
+            let folders = change.new_file().path().into_iter().flat_map(|path| path.ancestors().skip(1));
+            objects.extend(folders.filter_map(|folder| tree.get_path(folder).ok()).map(|entry| entry.id()));
+        }
+    }
+    objects.sort();
+    objects.dedup();
+    for id in objects {
+        let name = id.to_string();
+        let path = git.commondir().join("objects").join(&name[..2]).join(&name[2..]);
+        // What lies in a pack was there before.
+        if let Ok(file) = std::fs::File::open(&path) {
+            file.sync_all()
+                .map_err(|e| EffectError::new("git.failed", 6, format!("sync {}: {e}", path.display())))?;
+        }
+    }
+    Ok(())
 }
 
 /// As git keeps it: without NUL, ending in one line feed.

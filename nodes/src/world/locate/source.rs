@@ -1,5 +1,6 @@
 //! A source file, looked at line by line: where a function is, and where a quoted line went.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::{Evidence, TELLING};
@@ -11,12 +12,20 @@ const LARGEST: usize = 4 << 20;
 /// How alike a changed line must be to be taken for the quoted one, 0 to 1.
 const ALIKE: f32 = 0.6;
 
+/// Most lines of a file that are compared for likeness.
+const MOST_COMPARED: usize = 20_000;
+
+/// How alike it must be to tell one file from another.
+const VERY_ALIKE: f32 = 0.75;
+
 /// Lines of a source file.
 pub(super) struct Source {
     /// Trimmed.
     lines: Vec<String>,
     /// Indentation of each, in characters; nothing for an empty line.
     indents: Vec<Option<usize>>,
+    /// How many lines were compared for likeness.
+    compared: Cell<usize>,
 }
 
 /// Where a frame is in the source.
@@ -35,7 +44,7 @@ impl Source {
             return None;
         }
         let text = String::from_utf8_lossy(bytes);
-        let mut source = Self { lines: Vec::new(), indents: Vec::new() };
+        let mut source = Self { lines: Vec::new(), indents: Vec::new(), compared: Cell::new(0) };
         for line in text.lines() {
             let trimmed = line.trim();
             let indent = line.chars().take_while(|c| c.is_whitespace()).count();
@@ -52,7 +61,9 @@ impl Source {
             let spans = self.spans(&frame.function);
             let telling = frame.code.chars().count() >= TELLING;
             let text = telling && self.lines.contains(&frame.code);
-            let inside = telling && spans.iter().any(|span| self.lines[span.clone()].contains(&frame.code));
+            // A line that was edited a little still tells, inside the function that it is said to be in.
+            let alike = |line: &String| *line == frame.code || self.likeness(line, &frame.code) >= VERY_ALIKE;
+            let inside = telling && spans.iter().any(|span| self.lines[span.clone()].iter().any(alike));
             // The module's own level, lambdas and comprehensions have no name to look for: text must do.
             let unnamed = frame.function.starts_with('<');
             evidence.texts += usize::from(text);
@@ -94,11 +105,22 @@ impl Source {
         let likest = spans
             .iter()
             .flat_map(Clone::clone)
-            .map(|i| (likeness(&self.lines[i], &frame.code), i))
+            .map(|i| (self.likeness(&self.lines[i], &frame.code), i))
             .filter(|(like, _)| *like >= ALIKE)
             .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.abs_diff(at).cmp(&a.1.abs_diff(at))));
         let line = likest.map(|(_, i)| i).or_else(|| spans.first().map(|span| span.start));
         Found { line: line.and_then(there), drift }
+    }
+
+    /// How alike two lines are, 0 to 1, by the words they share. Past [`MOST_COMPARED`] all are unlike: a log can ask for
+    /// any number of them.
+    fn likeness(&self, a: &str, b: &str) -> f32 {
+        let compared = self.compared.get();
+        if compared >= MOST_COMPARED || a.len() > 500 || b.len() > 500 || a.is_empty() {
+            return 0.0;
+        }
+        self.compared.set(compared + 1);
+        similar::TextDiff::from_words(a, b).ratio()
     }
 
     /// The lines of each function or class called `name`, its `def` included.
@@ -131,14 +153,6 @@ fn defines(line: &str, name: &str) -> bool {
             .and_then(|rest| rest.trim_start().strip_prefix(name))
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     })
-}
-
-/// How alike two lines are, 0 to 1, by the words they share.
-fn likeness(a: &str, b: &str) -> f32 {
-    if a.len() > 500 || b.len() > 500 {
-        return 0.0;
-    }
-    similar::TextDiff::from_words(a, b).ratio()
 }
 
 fn short(code: &str) -> String {

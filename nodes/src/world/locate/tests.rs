@@ -72,6 +72,8 @@ fn a_name_alone_needs_function_and_text() {
     assert_eq!(one(&files, frame("/srv/utils.py", 6, "other", code)), None);
     assert_eq!(one(&files, frame("/srv/utils.py", 6, "total", "return 1 + something")), None);
     assert_eq!(one(&files, frame("/srv/utils.py", 6, "total", "")), None);
+    let edited = "return prices[items] + TAX + 1";
+    assert!(one(&files, frame("/srv/utils.py", 6, "total", edited)).is_some());
     // Another frame of the same file speaks for this one.
     let (places, _) = map(
         &files,

@@ -105,7 +105,7 @@ impl Prepared {
         match &self.settings.command {
             Command::Pytest { options, .. } => {
                 step.args = pytest_args(&without_choice(options), &self.data.overridden);
-                step.args.push(self.from_start(path));
+                step.args.push(self.below_start(path));
             }
             Command::Unittest(unittest) => {
                 step.unittest = Some(unittest.clone());
@@ -117,14 +117,12 @@ impl Prepared {
     }
 
     /// `path` as seen from the folder that the tests are started in.
-    fn from_start(&self, path: &str) -> String {
-        // pytest is started in the subfolder; an absolute path of the sandbox would need its layout.
-        let up = self.subfolder().split('/').filter(|part| !part.is_empty()).count();
-        if up == 0 { path.to_owned() } else { format!("{}{path}", "../".repeat(up)) }
-    }
-
-    fn subfolder(&self) -> &str {
-        &self.settings.subfolder
+    fn below_start(&self, path: &str) -> String {
+        let start = &self.settings.subfolder;
+        match path.strip_prefix(start.as_str()).and_then(|rest| rest.strip_prefix('/')) {
+            Some(rest) if !start.is_empty() => rest.to_owned(),
+            _ => path.to_owned(),
+        }
     }
 
     /// The command in words, with what had to be overridden.
@@ -298,7 +296,6 @@ impl Tester {
         let ran = self.launcher.run(Start {
             tree,
             settings,
-            subfolder: &self.repo.subfolder,
             edits: vec![edit],
             protect,
             steps: vec![step],
@@ -359,7 +356,7 @@ fn nothing(settings: &Settings, step: &StepRecords, more: &str) -> EffectError {
 /// modules are.
 fn test_dir<'a>(collected: impl Iterator<Item = &'a str>, files: &BTreeSet<String>, subfolder: &str) -> String {
     let mut folders: BTreeMap<String, usize> = BTreeMap::new();
-    let mut count = |path: &str, folders: &mut BTreeMap<String, usize>| {
+    let count = |path: &str, folders: &mut BTreeMap<String, usize>| {
         *folders.entry(path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()).or_default() += 1;
     };
     for path in collected {

@@ -44,6 +44,18 @@ pub(crate) struct Interpreter {
     pub(crate) facts: Facts,
 }
 
+impl Interpreter {
+    /// When the folders of installed packages changed last: a baseline does not outlive an installation.
+    pub(crate) fn stamps(&self) -> Vec<String> {
+        let stamp = |path: &str| {
+            let time = std::fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+            let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+            Some(format!("{path} {}", since.as_nanos()))
+        };
+        self.facts.sites.iter().filter_map(|site| stamp(site)).collect()
+    }
+}
+
 /// Where to look, and how to ask.
 pub(crate) struct Search<'a> {
     /// Runs the question.

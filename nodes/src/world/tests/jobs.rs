@@ -89,8 +89,6 @@ pub(crate) struct Start<'a> {
     pub(crate) tree: &'a Path,
     /// How tests are run here.
     pub(crate) settings: &'a Settings,
-    /// Where the tests are started, relative to the top.
-    pub(crate) subfolder: &'a str,
     /// What lies over the tree.
     pub(crate) edits: Vec<Edit>,
     /// What may not be written.
@@ -161,7 +159,7 @@ impl Launcher {
         let plan = Plan {
             what: "run",
             runner: settings.command.runner(),
-            subfolder: start.subfolder.to_owned(),
+            subfolder: settings.subfolder.clone(),
             pythonpath: settings.pythonpath.clone(),
             steps: start.steps,
             wanted: Vec::new(),

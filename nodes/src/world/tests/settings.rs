@@ -63,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) pythonpath: Vec<String>,
     /// What is visible beside the tree.
     pub(crate) mounts: Vec<Mount>,
+    /// Where the tests are started, relative to the top.
+    pub(crate) subfolder: String,
 }
 
 /// Works out how the tests of `commit` are run. `command` overrides what `host` and `prunella.yaml` say.
@@ -122,7 +124,7 @@ pub(crate) fn resolve(
         )
         .help("install pytest there, or name another interpreter with --python or `tests: {python: …}` in prunella.yaml"));
     }
-    Ok(Settings { command, interpreter, env: given.env, pythonpath, mounts })
+    Ok(Settings { command, interpreter, env: given.env, pythonpath, mounts, subfolder: repo.subfolder.clone() })
 }
 
 /// unittest's discovery where no command is given: from the top when the folder of tests is a package, else in it.

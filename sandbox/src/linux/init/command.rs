@@ -47,11 +47,12 @@ pub(super) fn start(
 }
 
 /// What the first process keeps: enough to end every other and to list what they wrote.
-pub(super) fn confine_init() -> Result<(), Fail> {
+pub(super) fn confine_init(filter: &Filter) -> Result<(), Fail> {
     let keep = CapabilitySet::KILL | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
     let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).at("capabilities", "first process")?;
-    rustix::thread::set_no_new_privs(true).at("no_new_privs", "")
+    rustix::thread::set_no_new_privs(true).at("no_new_privs", "")?;
+    filter::apply(filter)
 }
 
 /// Never returns when all went well, but for a job without a command.
@@ -187,6 +188,8 @@ fn find(spec: &Spec, env: &std::collections::BTreeMap<String, String>) -> Result
     search
         .split(':')
         .map(|folder| Path::new(folder).join(name))
-        .find(|path| fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0))
+        .find(|path| {
+            fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        })
         .ok_or_else(|| Fail::new("exec", format!("{name}: not found in {search}")))
 }

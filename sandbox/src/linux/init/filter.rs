@@ -92,21 +92,17 @@ fn rules(loopback: bool) -> Result<Rules, seccompiler::BackendError> {
     rules.insert(libc::SYS_socket, vec![when(other)?]);
     rules.insert(libc::SYS_socketpair, vec![when(vec![(0, Op::Ne, libc::AF_UNIX as u64)])?]);
     // Typing into somebody's terminal.
-    let terminal = [libc::TIOCSTI as u64, 0x541C /* TIOCLINUX */];
+    let terminal = [0x5412 /* TIOCSTI */, 0x541C /* TIOCLINUX */];
     rules.insert(
         libc::SYS_ioctl,
         terminal.iter().map(|request| when(vec![(1, Op::Eq, *request)])).collect::<Result<_, _>>()?,
     );
     // The personality may be asked for, not changed.
-    rules.insert(
-        libc::SYS_personality,
-        vec![when(vec![(0, Op::Ne, 0), (0, Op::Ne, 0xffff_ffff)])?],
-    );
+    rules.insert(libc::SYS_personality, vec![when(vec![(0, Op::Ne, 0), (0, Op::Ne, 0xffff_ffff)])?]);
     // Other processes' limits: the first process of the sandbox is one of them.
     rules.insert(libc::SYS_prlimit64, vec![when(vec![(0, Op::Ne, 0)])?]);
-    let set_id = |argument| -> Result<Vec<_>, _> {
-        Ok(vec![masked(argument, 0o4000)?, masked(argument, 0o2000)?])
-    };
+    let set_id =
+        |argument| -> Result<Vec<_>, _> { Ok(vec![masked(argument, 0o4000)?, masked(argument, 0o2000)?]) };
     rules.insert(libc::SYS_fchmod, set_id(1)?);
     rules.insert(libc::SYS_fchmodat, set_id(2)?);
     rules.insert(FCHMODAT2, set_id(2)?);
@@ -130,25 +126,64 @@ const FCHMODAT2: i64 = 452;
 fn always() -> Vec<i64> {
     let mut calls = vec![
         // The mount family.
-        libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_fsopen,
-        libc::SYS_fsmount, libc::SYS_fsconfig, libc::SYS_fspick, libc::SYS_open_tree, libc::SYS_move_mount,
-        libc::SYS_mount_setattr, 467, /* open_tree_attr */
-        libc::SYS_unshare, libc::SYS_setns,
+        libc::SYS_mount,
+        libc::SYS_umount2,
+        libc::SYS_pivot_root,
+        libc::SYS_chroot,
+        libc::SYS_fsopen,
+        libc::SYS_fsmount,
+        libc::SYS_fsconfig,
+        libc::SYS_fspick,
+        libc::SYS_open_tree,
+        libc::SYS_move_mount,
+        libc::SYS_mount_setattr,
+        467, /* open_tree_attr */
+        libc::SYS_unshare,
+        libc::SYS_setns,
         // The kernel's own machinery.
-        libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd, libc::SYS_io_uring_setup,
-        libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_keyctl, libc::SYS_add_key,
-        libc::SYS_request_key, libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module,
-        libc::SYS_kexec_load, libc::SYS_reboot, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct,
-        libc::SYS_quotactl, libc::SYS_quotactl_fd, libc::SYS_syslog, libc::SYS_vhangup, libc::SYS_lookup_dcookie,
-        libc::SYS_nfsservctl, libc::SYS_fanotify_init,
+        libc::SYS_bpf,
+        libc::SYS_perf_event_open,
+        libc::SYS_userfaultfd,
+        libc::SYS_io_uring_setup,
+        libc::SYS_io_uring_enter,
+        libc::SYS_io_uring_register,
+        libc::SYS_keyctl,
+        libc::SYS_add_key,
+        libc::SYS_request_key,
+        libc::SYS_init_module,
+        libc::SYS_finit_module,
+        libc::SYS_delete_module,
+        libc::SYS_kexec_load,
+        libc::SYS_reboot,
+        libc::SYS_swapon,
+        libc::SYS_swapoff,
+        libc::SYS_acct,
+        libc::SYS_quotactl,
+        libc::SYS_quotactl_fd,
+        libc::SYS_syslog,
+        libc::SYS_vhangup,
+        libc::SYS_lookup_dcookie,
+        libc::SYS_nfsservctl,
+        libc::SYS_fanotify_init,
         // Other processes.
-        libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_process_madvise,
-        libc::SYS_pidfd_getfd, libc::SYS_kcmp, libc::SYS_move_pages, libc::SYS_migrate_pages,
+        libc::SYS_ptrace,
+        libc::SYS_process_vm_readv,
+        libc::SYS_process_vm_writev,
+        libc::SYS_process_madvise,
+        libc::SYS_pidfd_getfd,
+        libc::SYS_kcmp,
+        libc::SYS_move_pages,
+        libc::SYS_migrate_pages,
         // Files by handle, past every path.
-        libc::SYS_open_by_handle_at, libc::SYS_name_to_handle_at,
+        libc::SYS_open_by_handle_at,
+        libc::SYS_name_to_handle_at,
         // Clock and names.
-        libc::SYS_settimeofday, libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex,
-        libc::SYS_sethostname, libc::SYS_setdomainname,
+        libc::SYS_settimeofday,
+        libc::SYS_clock_settime,
+        libc::SYS_clock_adjtime,
+        libc::SYS_adjtimex,
+        libc::SYS_sethostname,
+        libc::SYS_setdomainname,
     ];
     #[cfg(target_arch = "x86_64")]
     calls.extend([libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt]);

@@ -99,15 +99,17 @@ fn copy_folder(from: BorrowedFd<'_>, to: BorrowedFd<'_>, spec: &Spec, depth: usi
                 rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o700)).at("tree", &shown)?;
                 let from = rustix::fs::openat(from, name, read | OFlags::DIRECTORY, Mode::empty())
                     .at("tree", &shown)?;
-                let to =
-                    rustix::fs::openat(to, name, read | OFlags::DIRECTORY, Mode::empty()).at("tree", &shown)?;
+                let to = rustix::fs::openat(to, name, read | OFlags::DIRECTORY, Mode::empty())
+                    .at("tree", &shown)?;
                 copy_folder(from.as_fd(), to.as_fd(), spec, depth + 1)?;
                 rustix::fs::fchmod(&to, mode).at("tree", &shown)?;
                 give(&to, spec).at("tree", &shown)?;
             }
             FileType::RegularFile => {
                 let mut from: std::fs::File =
-                    rustix::fs::openat(from, name, read | OFlags::NONBLOCK, Mode::empty()).at("tree", &shown)?.into();
+                    rustix::fs::openat(from, name, read | OFlags::NONBLOCK, Mode::empty())
+                        .at("tree", &shown)?
+                        .into();
                 let mut to = create(to, Path::new(shown.as_ref()), name, mode)?;
                 std::io::copy(&mut (&mut from).take(u64::MAX), &mut to).at("tree", &shown)?;
                 give(&to, spec).at("tree", &shown)?;
@@ -116,7 +118,8 @@ fn copy_folder(from: BorrowedFd<'_>, to: BorrowedFd<'_>, spec: &Spec, depth: usi
                 let target = rustix::fs::readlinkat(from, name, Vec::new()).at("tree", &shown)?;
                 rustix::fs::symlinkat(target.as_c_str(), to, name).at("tree", &shown)?;
                 let owner = (Some(Uid::from_raw(id)), Some(Gid::from_raw(id)));
-                rustix::fs::chownat(to, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).at("tree", &shown)?;
+                rustix::fs::chownat(to, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)
+                    .at("tree", &shown)?;
             }
             _ => {}
         }
@@ -139,8 +142,7 @@ fn create<N: rustix::path::Arg>(
 
 /// Lays the edits over `/repo`, then makes what is protected read-only; gives what had been written by then.
 pub(super) fn prepare(spec: &Spec, contents: &[Option<Vec<u8>>], built: &Built) -> Result<Snapshot, Fail> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let repo = rustix::fs::open("/repo", flags, Mode::empty()).at("tree", "/repo")?;
+    let repo = open()?;
     // A candidate never meets the repository's history or its hooks.
     if built.overlay && rustix::fs::statat(&built.lower, ".git", AtFlags::SYMLINK_NOFOLLOW).is_ok() {
         hide_git(&repo)?;
@@ -150,6 +152,12 @@ pub(super) fn prepare(spec: &Spec, contents: &[Option<Vec<u8>>], built: &Built) 
     }
     protect(&repo, &spec.protect)?;
     changes::snapshot(&upper(&built.scratch)?).at("tree", "list")
+}
+
+/// Opens `/repo`.
+pub(super) fn open() -> Result<OwnedFd, Fail> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open("/repo", flags, Mode::empty()).at("tree", "/repo")
 }
 
 /// Covers `.git` with an empty folder or file.

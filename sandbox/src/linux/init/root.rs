@@ -67,11 +67,17 @@ pub(super) fn build(wire: &mut Wire, spec: &Spec, idmap: Option<OwnedFd>) -> Res
     let new = scaffold(&links, spec)?;
     let top = rustix::fs::open(new, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .at("mounts", "new root")?;
-    for source in sources {
+    // What is seen below a folder that takes writes is attached when that folder is there.
+    let (inner, outer): (Vec<Source>, Vec<Source>) =
+        sources.into_iter().partition(|source| ["/tmp", "/var/tmp"].iter().any(|top| source.guest.starts_with(top)));
+    for source in outer {
         attach(&top, source)?;
     }
     mount_proc(wire, new)?;
     let scratch = scratch(new, spec)?;
+    for source in inner {
+        attach(&top, source)?;
+    }
     let lower = repo::attach_tree(new, tree)?;
     let overlay = repo::mount(new, spec, &lower, &scratch, mapped)?;
     detach(new)?;
@@ -130,7 +136,8 @@ fn take(host: &Path, guest: &Path, attributes: u64) -> std::io::Result<Source> {
 
 /// A detached copy of the mount at `host`.
 pub(super) fn clone(host: &Path) -> rustix::io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     rustix::mount::open_tree(CWD, host, flags)
 }
 
@@ -149,14 +156,25 @@ fn scaffold(links: &[(PathBuf, PathBuf)], spec: &Spec) -> Result<&'static str, F
     )
     .at("mounts", "new root")?;
     let top = Path::new(new);
-    for folder in ["etc/ssl", "dev/shm", "proc", "tmp", "home/sbx", "repo", "prunella", "var/tmp", "var/empty", ".w", ".lower"] {
+    for folder in [
+        "etc/ssl",
+        "dev/shm",
+        "proc",
+        "tmp",
+        "home/sbx",
+        "repo",
+        "prunella",
+        "var/tmp",
+        "var/empty",
+        ".w",
+        ".lower",
+    ] {
         fs::create_dir_all(top.join(folder)).at("mounts", folder)?;
     }
     for (link, target) in links {
         symlink(target, inside(top, link)).at("mounts", "system link")?;
     }
-    for (link, target) in
-        [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
+    for (link, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
     {
         symlink(target, top.join("dev").join(link)).at("devices", link)?;
     }
@@ -195,10 +213,13 @@ pub(super) fn move_to(tree: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()
 
 /// Opens the place `guest` below `top`, whatever links lie on the way, never leaving `top`; makes what is missing.
 fn place(top: &OwnedFd, guest: &Path, directory: bool) -> rustix::io::Result<OwnedFd> {
-    let names: Vec<_> = guest.components().filter_map(|part| match part {
-        Component::Normal(name) => Some(name),
-        _ => None,
-    }).collect();
+    let names: Vec<_> = guest
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(name) => Some(name),
+            _ => None,
+        })
+        .collect();
     let mut path = PathBuf::from(".");
     let mut here = open_in(top, &path)?;
     for (index, name) in names.iter().enumerate() {
@@ -238,8 +259,22 @@ fn mount_proc(wire: &mut Wire, new: &str) -> Result<(), Fail> {
         }
     }
     for name in [
-        "kcore", "keys", "key-users", "timer_list", "sched_debug", "sysrq-trigger", "kmsg", "latency_stats",
-        "kallsyms", "modules", "config.gz", "vmallocinfo", "slabinfo", "kpagecount", "kpageflags", "kpagecgroup",
+        "kcore",
+        "keys",
+        "key-users",
+        "timer_list",
+        "sched_debug",
+        "sysrq-trigger",
+        "kmsg",
+        "latency_stats",
+        "kallsyms",
+        "modules",
+        "config.gz",
+        "vmallocinfo",
+        "slabinfo",
+        "kpagecount",
+        "kpageflags",
+        "kpagecgroup",
         "cmdline",
     ] {
         let path = format!("{proc}/{name}");
@@ -269,12 +304,14 @@ fn scratch(new: &str, spec: &Spec) -> Result<OwnedFd, Fail> {
     let top = format!("{new}/.w");
     let inodes = (spec.disk / 4096).max(4096);
     let options = format!("mode=0700,size={},nr_inodes={inodes}", spec.disk.max(1 << 20));
-    let options = std::ffi::CString::new(options).map_err(|_| Fail::new("scratch", "option with a zero byte"))?;
+    let options =
+        std::ffi::CString::new(options).map_err(|_| Fail::new("scratch", "option with a zero byte"))?;
     rustix::mount::mount("tmpfs", &top, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())
         .at("scratch", "tmpfs")?;
     let fd = rustix::fs::open(&top, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .at("scratch", "open")?;
-    for (name, mode) in [("tmp", 0o1777), ("home", 0o755), ("shm", 0o1777), ("upper", 0o755), ("work", 0o700)] {
+    for (name, mode) in [("tmp", 0o1777), ("home", 0o755), ("shm", 0o1777), ("upper", 0o755), ("work", 0o700)]
+    {
         rustix::fs::mkdirat(&fd, name, Mode::from_raw_mode(mode)).at("scratch", name)?;
         rustix::fs::chmodat(&fd, name, Mode::from_raw_mode(mode), rustix::fs::AtFlags::empty())
             .at("scratch", name)?;

@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus};
 use super::root::Built;
 use super::wire::Wire;
 use super::{At, Fail, repo};
-use crate::linux::changes::{self, Snapshot};
+use crate::linux::changes::{self, Overlay, Snapshot};
 use crate::linux::spec::{Done, Message, Spec, Stop};
 use crate::linux::sys;
 
@@ -59,7 +59,9 @@ pub(super) fn watch(
         wire.send(&Message::Stopped(stop)).at("report", "")?;
     }
     let end = changes::snapshot(&repo::upper(&built.scratch)?).at("changes", "list")?;
-    let (changed, truncated) = changes::compare(start, &end, built.overlay.then_some(&built.lower));
+    let merged = repo::open()?;
+    let overlay = built.overlay.then_some(Overlay { lower: &built.lower, merged: &merged });
+    let (changed, truncated) = changes::compare(start, &end, overlay);
     let (cpu_ms, peak_memory) = sys::usage_of_children();
     Ok(Done {
         code: status.and_then(WaitStatus::exit_status),

@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 
 use super::{At, Fail, idmap};
@@ -113,8 +114,7 @@ impl Wire {
         let mut control = SendAncillaryBuffer::new(&mut space);
         let descriptors = [descriptor.as_fd()];
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        let sent =
-            rustix::net::sendmsg(&self.0, &[IoSlice::new(&line)], &mut control, SendFlags::empty())?;
+        let sent = rustix::net::sendmsg(&self.0, &[IoSlice::new(&line)], &mut control, SendFlags::empty())?;
         self.0.write_all(line.get(sent..).unwrap_or_default())
     }
 
@@ -151,8 +151,12 @@ impl Order {
             Ok(blob.to_vec())
         };
         let files = self.spec.files.iter().map(|file| take(file.length)).collect::<Result<_, Fail>>()?;
-        let edits =
-            self.spec.edits.iter().map(|edit| edit.length.map(&mut take).transpose()).collect::<Result<_, _>>()?;
+        let edits = self
+            .spec
+            .edits
+            .iter()
+            .map(|edit| edit.length.map(&mut take).transpose())
+            .collect::<Result<_, _>>()?;
         Ok(Blobs { files, edits })
     }
 }

@@ -151,15 +151,17 @@ def main(step, plan, fd, nonce):
             import prunella_trace
 
             tracer = prunella_trace.Tracer(top, step["trace"])
+            tracer.start()
         if plan["runner"] == "pytest":
             import prunella_pytest
 
-            code = prunella_pytest.run(step, plan, reporter, tracer)
+            code = prunella_pytest.run(step, plan, reporter)
         else:
             import prunella_unittest
 
-            code = prunella_unittest.run(step, plan, reporter, tracer)
+            code = prunella_unittest.run(step, plan, reporter)
         if tracer:
+            tracer.stop()
             reporter.send(kind="lines", hit=tracer.result())
         if step.get("learn"):
             reporter.send(kind="modules", names=modules_of_library())

@@ -32,8 +32,8 @@ def is_skip(exc):
 class Plugin:
     """Reports starts, results, modules that cannot be collected; adds the files that we were told to add."""
 
-    def __init__(self, step, reporter, tracer):
-        self.step, self.reporter, self.tracer = step, reporter, tracer
+    def __init__(self, step, reporter):
+        self.step, self.reporter = step, reporter
         self.ids = set(step["ids"]) if step.get("ids") else None
         self.extra = {os.path.join(reporter.top, p) for p in step.get("extra", [])}
         self.name = {}
@@ -87,16 +87,6 @@ class Plugin:
             # A later phase's failure does not replace the test's own.
             self.failures.setdefault(item.nodeid, failure)
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_call(self, item):
-        if self.tracer:
-            self.tracer.start()
-        try:
-            yield
-        finally:
-            if self.tracer:
-                self.tracer.stop()
-
     def pytest_runtest_logreport(self, report):
         if report.outcome == "passed" and report.when != "call":
             return
@@ -117,12 +107,12 @@ class Plugin:
         self.reporter.send(kind="finish", id=self.name.get(nodeid, nodeid))
 
 
-def run(step, plan, reporter, tracer):
+def run(step, plan, reporter):
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     args = ["-p", "no:cacheprovider"]
     for module in plan["plugins"]:
         args += ["-p", module]
     args += step["args"]
     sys.argv = ["pytest"] + step["args"]
-    plugin = Plugin(step, reporter, tracer)
+    plugin = Plugin(step, reporter)
     return int(pytest.main(args, plugins=[plugin]))

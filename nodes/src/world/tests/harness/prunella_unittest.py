@@ -5,21 +5,17 @@ import unittest
 
 
 class Result(unittest.TestResult):
-    def __init__(self, reporter, tracer):
+    def __init__(self, reporter):
         super().__init__()
-        self.reporter, self.tracer = reporter, tracer
+        self.reporter = reporter
         self.worst = {}
         self.failure = {}
 
     def startTest(self, test):
         super().startTest(test)
         self.reporter.send(kind="start", id=test.id())
-        if self.tracer:
-            self.tracer.start()
 
     def stopTest(self, test):
-        if self.tracer:
-            self.tracer.stop()
         super().stopTest(test)
         name = test.id()
         if name in self.worst:
@@ -121,7 +117,7 @@ def extra_tests(paths, reporter, loader):
     return found
 
 
-def run(step, plan, reporter, tracer):
+def run(step, plan, reporter):
     sys.argv = ["python -m unittest"]
     # What unittest's own command line has first on the path is the folder it is started in.
     if os.getcwd() not in sys.path:
@@ -142,6 +138,6 @@ def run(step, plan, reporter, tracer):
         elif ids is None or test.id() in ids:
             keep.append(test)
             reporter.send(kind="collected", id=test.id(), path=path_of(test, reporter))
-    result = Result(reporter, tracer)
+    result = Result(reporter)
     unittest.TestSuite(keep).run(result)
     return 0 if result.wasSuccessful() else 1
