@@ -396,7 +396,8 @@ data! {
         /// The branch, such as `prunella/ab12cd34`. Where its pull request is closed or merged, or a person made
         /// it, the next free name is taken: `prunella/ab12cd34-2`.
         pub branch: String,
-        /// The git tree of base and fix that was judged; another result is refused. Empty when it is not known.
+        /// The git tree that was judged (base and fix, with or without the generated test); another result is refused.
+        /// Empty when it is not known.
         pub judged: String,
         /// The generated test, when there is one: path and content.
         pub test: Option<ProbeFile>,

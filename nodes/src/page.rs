@@ -74,8 +74,7 @@ fn what_broke(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
     if !incident.template.is_empty() {
         write!(out, ": {}", code(&incident.template, 160))?;
     }
-    let times = if incident.count == 1 { "once".to_owned() } else { format!("{} times", incident.count) };
-    write!(out, "\n\nSeen {times} in the log")?;
+    write!(out, "\n\nSeen {} in the log", times(incident.count))?;
     match (incident.first_seen.as_str(), incident.last_seen.as_str()) {
         ("", _) => {}
         (first, last) if last.is_empty() || first == last => write!(out, ", at {}", prose(first, 40))?,
@@ -322,6 +321,15 @@ fn stat(diff: &str) -> Vec<(String, u64, u64)> {
         }
     }
     files
+}
+
+/// `3 times`, as one says it.
+pub(crate) fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
 }
 
 /// The first seven digits of a hash.

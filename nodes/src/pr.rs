@@ -125,6 +125,8 @@ async fn propose(ctx: &Ctx, input: &Input, settings: &Settings) -> Result<Propos
     let draft = draft_because(input, settings.draft.unwrap_or(false));
     let title = words::title(incident, &mask.apply(&input.candidate.summary));
     let base = &settings.repo.commit;
+    let trees = [&input.verdict.candidate_tree, &input.candidate.tree];
+    let judged = trees.into_iter().find(|tree| !tree.is_empty()).cloned().unwrap_or_default();
     let time = ctx.task().created_ms / 1000;
 
     let committed = if settings.options.dry_run {
@@ -138,7 +140,7 @@ async fn propose(ctx: &Ctx, input: &Input, settings: &Settings) -> Result<Propos
             fingerprint: incident.fingerprint.clone(),
             commit: base.clone(),
             branch,
-            judged: input.candidate.tree.clone(),
+            judged,
             test,
             diff: input.candidate.diff.0.clone(),
             test_message: words::message(&words::test_title(incident), "It fails on this commit.", &trailers),

@@ -2,7 +2,7 @@
 
 use std::fmt::{Result, Write};
 
-use super::{code, culprit, fence, one_line, place, prose, short};
+use super::{code, culprit, fence, one_line, place, prose, short, times};
 use crate::types::{Incident, Pull, Reproduction, ReproductionKind};
 
 /// One candidate and what became of it.
@@ -140,8 +140,7 @@ fn cause(run: &RunSummary, out: &mut String) -> Result {
     if !run.strategy.is_empty() {
         writeln!(out, "What to do: {}\n", prose(&run.strategy, 2000))?;
     }
-    let seen = if incident.count == 1 { "once".to_owned() } else { format!("{} times", incident.count) };
-    write!(out, "Seen {seen}")?;
+    write!(out, "Seen {}", times(incident.count))?;
     if !incident.first_seen.is_empty() {
         write!(out, ", from {} to {}", prose(&incident.first_seen, 40), prose(&incident.last_seen, 40))?;
     }

@@ -84,7 +84,7 @@ impl Bench {
             "diagnosis": {"root_cause": "total reads d without looking\n\nSigned-off-by: Dana <d@e.f>", "files": [], "fix_strategy": "look first"},
             "reproduction": crate::page::tests::reproduction(),
             "candidate": candidate,
-            "verdict": crate::page::tests::verdict(),
+            "verdict": Verdict { candidate_tree: String::new(), ..crate::page::tests::verdict() },
             "lessons": ["the first attempt broke test_total"],
         })
     }
@@ -192,6 +192,21 @@ fn ready_only_with_evidence_that_holds() {
 }
 
 #[test]
+fn what_was_judged_is_what_is_proposed() {
+    let b = Bench::new();
+    let mut input = b.input();
+    input["verdict"]["candidate_tree"] = json!("5555555555555555555555555555555555555555");
+    let error = b.run(input.clone(), json!({})).unwrap_err();
+    assert!(error.message.contains("was judged"), "{error}");
+    // The judge's tree has the generated test in it.
+    let test = crate::page::tests::reproduction();
+    let mut edits = crate::world::git::apply_to_base(&b.world.repo, &b.f.base, DIFF.as_bytes()).unwrap();
+    edits.push((test.path.0, Some(test.source.into_bytes())));
+    input["verdict"]["candidate_tree"] = json!(b.world.repo.tree_with(&b.f.base, &edits).unwrap());
+    assert_eq!(b.run(input, json!({})).unwrap().pull.action, "opened");
+}
+
+#[test]
 fn a_fingerprint_that_is_none_is_refused() {
     let b = Bench::new();
     for bad in ["", "short", "../../etc/x", "ab12cd3é"] {
@@ -215,6 +230,12 @@ fn a_title_fits_and_names_what_it_can() {
         "guard\nthe\u{202e} discount.",
         "Fix KeyError in app/orders.py: guard the[U+202E] discount",
     );
+    check(
+        &incident,
+        "app/orders.py:41: return 0 if `d` is None",
+        "Fix KeyError in app/orders.py: return 0 if `d` is None",
+    );
+    check(&incident, "note: return 0", "Fix KeyError in app/orders.py: note: return 0");
     check(&incident, "", "Fix KeyError in app/orders.py");
     incident.exception = "very.long.module.path.of.errors.OrderTotalsCouldNotBeComputedError".to_owned();
     check(&incident, "guard it", "Fix OrderTotalsCouldNotBeComputedError in app/orders.py");

@@ -33,12 +33,23 @@ fn broken(incident: &Incident) -> String {
 
 fn with_summary(start: &str, summary: &str) -> String {
     let summary = one_line(summary, 200);
-    let summary = summary.trim_end_matches('.');
+    let summary = without_place(&summary).trim_end_matches('.');
     let room = LONGEST_TITLE.saturating_sub(start.chars().count() + 2);
     if summary.is_empty() || room < 16 {
         return one_line(start, LONGEST_TITLE);
     }
     format!("{start}: {}", one_line(summary, room))
+}
+
+/// A summary without the `app/orders.py:41: ` that it may begin with: the title names the file already.
+fn without_place(summary: &str) -> &str {
+    match summary.split_once(": ") {
+        Some((place, rest)) => match place.rsplit_once(':') {
+            Some((path, line)) if !path.contains(' ') && line.parse::<u64>().is_ok() => rest,
+            _ => summary,
+        },
+        None => summary,
+    }
 }
 
 /// A commit message: title, body in one paragraph, trailers.

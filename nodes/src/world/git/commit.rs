@@ -81,14 +81,6 @@ impl Plan {
         let diff =
             blobs.get(&request.diff).map_err(|e: NodeError| EffectError::new(&e.code, 6, e.message))?;
         let fix = apply_to_base(repo, &request.commit, &diff)?;
-        let result = repo.tree_with(&request.commit, &fix)?;
-        if !request.judged.is_empty() && result != request.judged {
-            return Err(EffectError::new(
-                "git.judged",
-                1,
-                format!("base and fix make the tree {result}, but {} was judged", request.judged),
-            ));
-        }
         let test: Vec<FileEdit> = request
             .test
             .iter()
@@ -98,6 +90,16 @@ impl Plan {
             && (fix.iter().any(|(fixed, _)| fixed == path) || repo.read(&request.commit, path)?.is_some())
         {
             return Err(EffectError::new("git.test_path", 1, format!("there is a file {path:?} already")));
+        }
+        // The judge names the tree with the generated test in it, a search the one without.
+        let all = [fix.as_slice(), &test].concat();
+        let trees = [repo.tree_with(&request.commit, &all)?, repo.tree_with(&request.commit, &fix)?];
+        if !request.judged.is_empty() && !trees.contains(&request.judged) {
+            return Err(EffectError::new(
+                "git.judged",
+                1,
+                format!("base, test and fix make the tree {}, but {} was judged", trees[0], request.judged),
+            ));
         }
         let branch = forge.branch_for(&request.fingerprint, &request.branch)?;
         let kept = if checked_out(repo, &branch)? {
@@ -120,7 +122,7 @@ impl Plan {
                     true => None,
                     false => Some(write_tree(git, &request.commit, &test)?),
                 },
-                green: write_tree(git, &request.commit, &[fix, test].concat())?,
+                green: write_tree(git, &request.commit, &all)?,
                 branch,
                 kept,
             })
