@@ -3,7 +3,7 @@
 #[path = "graph_support/kinds.rs"]
 mod kinds;
 
-use prunella_engine::graph::{Guard, Next, Step, Target, Vars, draw, load};
+use prunella_engine::graph::{Builder, Guard, Next, Outcome, Step, Target, Vars, draw, load};
 use serde_json::json;
 
 const SELF_HEAL: &str = include_str!("../../graphs/self-heal.yaml");
@@ -72,6 +72,38 @@ fn it_is_drawn_as_a_tree_and_as_mermaid() {
         insta::assert_snapshot!("tree", draw::tree(&graph));
         insta::assert_snapshot!("mermaid", draw::mermaid(&graph));
     });
+}
+
+#[test]
+fn a_graph_is_built_in_rust_too() {
+    let builder = Builder::new("two")
+        .input("text", "string")
+        .state("note", "string")
+        .append("notes", "list<string>")
+        .end("done", Outcome::Success)
+        .end("gave_up", Outcome::Failure)
+        .limits(json!({"steps": 9, "exhausted": "gave_up"}))
+        .node("first", |node| {
+            node.kind("step")
+                .with("text", "=inputs.text")
+                .with("list", json!(["=inputs.text", "\"quoted\": é"]))
+                .writes("note", "=output.note")
+                .to("second")
+        })
+        .node("second", |node| {
+            node.kind("step")
+                .with("text", "=note")
+                .with("list", "=notes")
+                .writes("notes", "=output.list")
+                .when("output.ok", "done")
+                .retry("first", 3, "gave_up")
+        });
+    let (graph, warnings) =
+        builder.build(&kinds::kinds()).unwrap_or_else(|found| panic!("{found:?}\n{}", builder.source()));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!((graph.start.as_str(), graph.limits.steps), ("first", Some(9)));
+    let (again, _) = load("again", &graph.source, &kinds::kinds()).unwrap();
+    assert_eq!(graph.hash, again.hash);
 }
 
 /// A chain of `nodes` nodes, in groups of ten that are tried again together.
