@@ -22,7 +22,8 @@ impl Progress {
     pub fn new() -> Self {
         let line = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
-            let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            let bar = ProgressBar::new_spinner()
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
@@ -36,7 +37,11 @@ impl Progress {
                 self.print(&format!("run {run}: {graph}{}", if resumed { ", resumed" } else { "" }));
             }
             Event::TaskStarted { lane, kind, attempt, max_attempts } => {
-                let which = if max_attempts > 1 { format!(", attempt {attempt} of {max_attempts}") } else { String::new() };
+                let which = if max_attempts > 1 {
+                    format!(", attempt {attempt} of {max_attempts}")
+                } else {
+                    String::new()
+                };
                 self.now(&format!("{}{which}", lane.node));
                 self.kinds.insert(lane, kind);
             }
@@ -47,14 +52,26 @@ impl Progress {
             Event::EffectDone { .. } | Event::Routed { .. } => {}
             Event::EffectFailed { lane, name, r#try, message, again_in_ms, .. } => {
                 let next = again_in_ms.map(|ms| format!("; again in {}", seconds(ms))).unwrap_or_default();
-                self.print(&format!("  {} {}: {name} failed, try {}: {message}{next}", paint(Tone::Bad, "!"), lane.node, r#try));
+                self.print(&format!(
+                    "  {} {}: {name} failed, try {}: {message}{next}",
+                    paint(Tone::Bad, "!"),
+                    lane.node,
+                    r#try
+                ));
             }
-            Event::Log { lane, message } => self.print(&format!("  {} {message}", paint(Tone::Dim, &format!("{}:", lane.node)))),
+            Event::Log { lane, message } => {
+                self.print(&format!("  {} {message}", paint(Tone::Dim, &format!("{}:", lane.node))))
+            }
             Event::Committed { lane, output, active_ms, .. } => {
                 let kind = self.kinds.remove(&lane).unwrap_or_default();
                 let (tone, what) = outcome(&kind, &output);
                 let mark = if tone == Tone::Bad { "✗" } else { "✓" };
-                self.print(&format!("{} {:<10} {:>8}  {what}", paint(tone, mark), lane.node, seconds(active_ms)));
+                self.print(&format!(
+                    "{} {:<10} {:>8}  {what}",
+                    paint(tone, mark),
+                    lane.node,
+                    seconds(active_ms)
+                ));
             }
             Event::Ended { end, limit, .. } => {
                 let limit = limit.map(|limit| format!(" (limit reached: {limit})")).unwrap_or_default();
@@ -114,13 +131,20 @@ fn outcome(kind: &str, output: &Value) -> (Tone, String) {
             };
             (Tone::Good, what)
         }
-        "reproduce" if yes("/found") => (Tone::Good, format!("{} test {}", text("/reproduction/kind"), text("/reproduction/test_id"))),
+        "reproduce" if yes("/found") => {
+            (Tone::Good, format!("{} test {}", text("/reproduction/kind"), text("/reproduction/test_id")))
+        }
         "reproduce" if yes("/already_fixed") => (Tone::Good, "already fixed at the base commit".to_owned()),
         "reproduce" => (Tone::Bad, "no reproduction".to_owned()),
         "analyze" => (Tone::Good, text("/root_cause")),
-        "generate" if yes("/proposed") => (Tone::Good, format!("{}: {}", text("/candidate/origin"), text("/candidate/summary"))),
+        "generate" if yes("/proposed") => {
+            (Tone::Good, format!("{}: {}", text("/candidate/origin"), text("/candidate/summary")))
+        }
         "generate" => (Tone::Bad, output["lessons"][0].as_str().unwrap_or("no candidate").to_owned()),
-        "test" => (if yes("/fixed") { Tone::Good } else { Tone::Bad }, format!("{}: {}", text("/status"), text("/reason"))),
+        "test" => (
+            if yes("/fixed") { Tone::Good } else { Tone::Bad },
+            format!("{}: {}", text("/status"), text("/reason")),
+        ),
         "pr" => (Tone::Good, format!("{} {}", text("/action"), text("/branch"))),
         _ => (Tone::Good, String::new()),
     }

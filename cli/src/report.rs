@@ -18,7 +18,14 @@ use crate::terminal::{json as print_json, out, say};
 ///
 /// # Errors
 /// Exit 6 when the store cannot be read or the report not be written.
-pub fn conclude(engine: &Engine, run: &str, result: &RunResult, local: &Local, as_json: bool, signal: u8) -> Result {
+pub fn conclude(
+    engine: &Engine,
+    run: &str,
+    result: &RunResult,
+    local: &Local,
+    as_json: bool,
+    signal: u8,
+) -> Result {
     let told = told(engine, run, Some(result), local)?;
     let path = write_report(engine, run, &told)?;
     let code = if signal != 0 && result.status == RunStatus::Stopped { signal } else { result.exit };
@@ -33,7 +40,13 @@ pub fn conclude(engine: &Engine, run: &str, result: &RunResult, local: &Local, a
         say(format!("go on with: prunella runs resume {run}"));
     }
     if let Some(pull) = &told.summary.pull {
-        out(format!("pull request {}{} on branch {}: {}", pull.id, if pull.draft { " (draft)" } else { "" }, pull.branch, pull.url));
+        out(format!(
+            "pull request {}{} on branch {}: {}",
+            pull.id,
+            if pull.draft { " (draft)" } else { "" },
+            pull.branch,
+            pull.url
+        ));
     }
     if let Some(page) = &told.page {
         out(page);
@@ -67,9 +80,9 @@ pub fn told(engine: &Engine, run: &str, result: Option<&RunResult>, local: &Loca
 fn write_report(engine: &Engine, run: &str, told: &Told) -> Result<PathBuf> {
     let dir = engine.store().dir().unwrap_or(std::path::Path::new(".")).join("reports").join(run);
     let path = dir.join("report.md");
-    std::fs::create_dir_all(&dir)
-        .and_then(|()| std::fs::write(&path, page::report(&told.summary)))
-        .map_err(|e| Failure::new(exit::STORE, format!("the report {} cannot be written: {e}", path.display())))?;
+    std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(&path, page::report(&told.summary))).map_err(
+        |e| Failure::new(exit::STORE, format!("the report {} cannot be written: {e}", path.display())),
+    )?;
     Ok(path)
 }
 

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prunella_engine::graph::load;
+use prunella_engine::World;
 use prunella_engine::redact::Redactor;
 use prunella_engine::run::{Engine, Loader, Options, Stop, StopWish};
 use prunella_engine::store::Store;
-use prunella_engine::{Fault, World};
 use prunella_nodes::kinds;
 use prunella_nodes::world::git::GitRepo;
 use prunella_nodes::world::models::Providers;
@@ -37,7 +36,11 @@ impl Local {
     /// # Errors
     /// Exit 2 when the test command cannot be split into words.
     pub fn new(repo: &Path, args: &TestArgs) -> Result<Self> {
-        Ok(Self { repo: repo.to_owned(), tests: host_settings(args)?, sandbox: args.sandbox.word().to_owned() })
+        Ok(Self {
+            repo: repo.to_owned(),
+            tests: host_settings(args)?,
+            sandbox: args.sandbox.word().to_owned(),
+        })
     }
 
     fn choice(&self) -> SandboxChoice {
@@ -79,7 +82,9 @@ pub fn store_dir(given: Option<PathBuf>) -> Result<PathBuf> {
     given
         .or_else(|| set("XDG_STATE_HOME").map(|state| state.join("prunella")))
         .or_else(|| set("HOME").map(|home| home.join(".local/state/prunella")))
-        .ok_or_else(|| Failure::new(exit::STORE, "there is no place for the store").help("give --store DIR, or set HOME"))
+        .ok_or_else(|| {
+            Failure::new(exit::STORE, "there is no place for the store").help("give --store DIR, or set HOME")
+        })
 }
 
 /// Opens the store.
@@ -107,18 +112,14 @@ pub fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
 /// Exit 5 when it is no repository, 6 when the cache cannot be written.
 pub fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)> {
     let repo = Arc::new(GitRepo::open(&local.repo)?);
-    let tester = Tester::new(Arc::clone(&repo), sandbox(local.choice()), store.join("cache"), local.tests.clone());
+    let tester =
+        Tester::new(Arc::clone(&repo), sandbox(local.choice()), &store.join("cache"), local.tests.clone())?;
     Ok((repo, Arc::new(tester)))
 }
 
 /// Reads a stored graph again.
 pub fn loader() -> Loader {
-    Arc::new(|source| {
-        load("graph", source, &kinds()).map(|(graph, _)| graph).map_err(|findings| {
-            let first = findings.first().map(|finding| finding.render(source)).unwrap_or_default();
-            Fault::new("graph.invalid", exit::GRAPH, format!("the graph does not check:\n{first}"))
-        })
-    })
+    prunella_engine::run::loader(&kinds())
 }
 
 /// The engine over `store`, for the repository that `local` names.
@@ -131,7 +132,7 @@ pub fn engine(store: &Arc<Store>, local: &Local, providers: Providers) -> Result
     let secrets = providers.secrets();
     let parts = Parts { repo, tester, providers, store: Arc::clone(store), store_dir: dir };
     let world: Arc<dyn World> = Arc::new(LocalWorld::new(parts));
-    let mut options = Options::new(loader());
+    let mut options = Options::new(&kinds());
     options.redactor = Redactor::new(secrets);
     let stop = options.stop.clone();
     Ok((Engine::new(Arc::clone(store), kinds(), world, options), stop))
@@ -154,14 +155,21 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 pub fn on_signals(stop: Stop) -> tokio::sync::watch::Receiver<u8> {
     let (sender, receiver) = tokio::sync::watch::channel(0);
     #[cfg(unix)]
-    for (kind, code) in [(tokio::signal::unix::SignalKind::interrupt(), 130), (tokio::signal::unix::SignalKind::terminate(), 143)] {
+    for (kind, code) in [
+        (tokio::signal::unix::SignalKind::interrupt(), 130),
+        (tokio::signal::unix::SignalKind::terminate(), 143),
+    ] {
         let (stop, sender) = (stop.clone(), sender.clone());
         tokio::spawn(async move {
             let Ok(mut signals) = tokio::signal::unix::signal(kind) else { return };
             let mut wish = StopWish::Drain;
             while signals.recv().await.is_some() {
                 sender.send_replace(code);
-                crate::terminal::say(if wish == StopWish::Drain { "stopping after this step; again to stop now" } else { "stopping now" });
+                crate::terminal::say(if wish == StopWish::Drain {
+                    "stopping after this step; again to stop now"
+                } else {
+                    "stopping now"
+                });
                 stop.wish_for(wish);
                 wish = StopWish::Now;
             }

@@ -62,5 +62,9 @@ pub fn paint(tone: Tone, text: &str) -> String {
 
 /// A duration as a person reads it.
 pub fn seconds(ms: u64) -> String {
-    if ms < 60_000 { format!("{}.{} s", ms / 1000, ms % 1000 / 100) } else { format!("{} min {} s", ms / 60_000, ms / 1000 % 60) }
+    if ms < 60_000 {
+        format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    } else {
+        format!("{} min {} s", ms / 60_000, ms / 1000 % 60)
+    }
 }

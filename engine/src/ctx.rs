@@ -134,7 +134,8 @@ impl Ctx {
         Ok(String::from_utf8_lossy(&self.blobs.get(blob)?).into_owned())
     }
 
-    /// Renders the node's prompt over `vars` (its input plus what the kind gathered).
+    /// Renders the node's prompt over `vars` (its input plus what the kind gathered), with `attempt` and
+    /// `max_attempts` where `vars` has none of that name.
     ///
     /// # Errors
     /// When the node has no prompt, or the template fails on these values.
@@ -142,7 +143,10 @@ impl Ctx {
         let template = self.info.prompt.as_ref().ok_or_else(|| {
             NodeError::new("node.prompt", format!("node {} has no prompt", self.info.lane.node))
         })?;
-        template.render(vars, self.blobs.as_ref())
+        let mut vars = vars.as_object().cloned().unwrap_or_default();
+        vars.entry("attempt").or_insert_with(|| self.info.attempt.into());
+        vars.entry("max_attempts").or_insert_with(|| self.info.max_attempts.into());
+        template.render(&Value::Object(vars), self.blobs.as_ref())
     }
 
     /// Effects asked for since the last call, in order. For drivers.

@@ -7,6 +7,7 @@ mod attempts;
 mod check;
 pub mod codes;
 mod diagnostic;
+pub mod draw;
 mod expr;
 mod hash;
 mod load;

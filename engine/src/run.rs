@@ -20,7 +20,7 @@ use crate::blob::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::driver::{Driver, Facts, Halt, Rest, Tools};
 use crate::event::Event;
-use crate::graph::Graph;
+use crate::graph::{self, Graph};
 use crate::journal::{self, Folded, GraphPin, Header, Payload, Record, Resume};
 use crate::redact::Redactor;
 use crate::scheduler::Scheduler;
@@ -46,17 +46,31 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults with this loader: no secrets, the machine's clock.
+    /// The defaults: graphs are files that check against `kinds`, no secrets are known, the machine's clock.
     #[must_use]
-    pub fn new(load: Loader) -> Self {
+    pub fn new(kinds: &Kinds) -> Self {
         Self {
             tool: concat!("prunella ", env!("CARGO_PKG_VERSION")).to_owned(),
             redactor: Redactor::default(),
-            load,
+            load: loader(kinds),
             stop: Stop::default(),
             clock: Arc::new(SystemClock::default()),
         }
     }
+}
+
+/// Reads graph files that check against `kinds`.
+#[must_use]
+pub fn loader(kinds: &Kinds) -> Loader {
+    let kinds = kinds.clone();
+    Arc::new(move |source| match graph::load("graph", source, &kinds) {
+        Ok((graph, _)) => Ok(graph),
+        Err(found) => {
+            let first = found.iter().find(|one| one.severity == graph::Severity::Error);
+            let first = first.map(|one| format!("{}:{}: {}", one.line, one.col, one.message));
+            Err(Fault::new("graph.invalid", 3, first.unwrap_or_else(|| "it does not check".to_owned())))
+        }
+    })
 }
 
 /// Starts runs and goes on with them. One engine serves any number of runs, one at a time or not.

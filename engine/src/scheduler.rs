@@ -17,7 +17,6 @@
 
 mod eval;
 mod inputs;
-mod loops;
 mod scope;
 
 use std::collections::BTreeMap;
@@ -25,11 +24,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::graph::{Graph, Guard, Next, Outcome, Step, Target};
+use crate::graph::{Graph, Guard, Loop, Next, Outcome, Step, Target};
 use crate::journal::To;
 use crate::{Fault, Lane};
 use eval::Vars;
-use loops::Loops;
 use scope::{Entry, Scope};
 
 /// What the driver tells.
@@ -144,7 +142,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Scheduler {
     graph: Arc<Graph>,
-    loops: Loops,
+    /// By node, the innermost loop around it.
+    loops: BTreeMap<String, Loop>,
     inputs: Value,
     scopes: BTreeMap<String, Scope>,
     phase: Phase,
@@ -159,7 +158,7 @@ impl Scheduler {
     /// When an input is missing, unknown or of another type (exit 2).
     pub fn new(graph: Arc<Graph>, inputs: Value) -> Result<Self, Fault> {
         let inputs = inputs::checked(&graph.inputs, inputs)?;
-        let loops = Loops::of(&graph);
+        let loops = graph.loops();
         let root = Scope::of_run(&graph);
         Ok(Self {
             loops,
@@ -244,12 +243,13 @@ impl Scheduler {
             .ok_or_else(|| Fault::bug(format!("{lane} is no node of the graph")))?;
 
         // All writes are evaluated over the state before, then land together.
-        let vars = Vars { state: &scope.state, inputs: &self.inputs, output: Some(&output) };
+        let attempt = scope.attempt(&lane.node, &self.loops);
+        let vars = Vars::of(scope, &self.inputs, attempt).with_output(&output);
         let writes = eval::writes(&graph, node, &vars).map_err(|fault| fault.at(&lane))?;
         scope.land(&graph, &writes);
 
         // The route is chosen over the state with the task's own writes.
-        let vars = Vars { state: &scope.state, inputs: &self.inputs, output: Some(&output) };
+        let vars = Vars::of(scope, &self.inputs, attempt).with_output(&output);
         let chosen = choose(&node.next, &vars, scope).map_err(|fault| fault.at(&lane))?;
 
         scope.running = None;
@@ -260,20 +260,20 @@ impl Scheduler {
         self.used.active_ms = self.used.active_ms.saturating_add(used.active_ms);
         self.used.cost_microusd = self.used.cost_microusd.saturating_add(used.cost_microusd);
 
-        let (to, attempt, next) = match (&chosen.target, self.limit_reached()) {
-            (Target::End(end), _) => (To::End(end.clone()), 1, self.finish(end, None, at_ms)?),
+        let (to, begins, next) = match (&chosen.target, self.limit_reached()) {
+            (Target::End(end), _) => (To::End(end.clone()), 1, self.finish(end, None, attempt, at_ms)?),
             (Target::Node(name), Some(limit)) => {
                 let end = graph.limits.exhausted.clone();
-                (To::Node(name.clone()), 1, self.finish(&end, Some(limit), at_ms)?)
+                (To::Node(name.clone()), 1, self.finish(&end, Some(limit), attempt, at_ms)?)
             }
             (Target::Node(name), None) => {
                 let command = self.enter(&lane.scope, name, chosen.entry)?;
-                let attempt = if let Command::RunTask(task) = &command { task.attempt } else { 1 };
-                (To::Node(name.clone()), attempt, command)
+                let begins = if let Command::RunTask(task) = &command { task.attempt } else { 1 };
+                (To::Node(name.clone()), begins, command)
             }
         };
         let edge = chosen.edge;
-        let step = Superstep { lane, number, output, writes, edge, to, attempt, used, at_ms };
+        let step = Superstep { lane, number, output, writes, edge, to, attempt: begins, used, at_ms };
         Ok(vec![Command::Commit(step), next])
     }
 
@@ -287,18 +287,25 @@ impl Scheduler {
         let scope =
             self.scopes.get_mut(path).ok_or_else(|| Fault::bug(format!("there is no scope `{path}`")))?;
         let lane = scope.enter(path, node, entry, &self.loops);
-        let vars = Vars { state: &scope.state, inputs: &self.inputs, output: None };
+        let (attempt, max_attempts) = scope.attempt(node, &self.loops);
+        let vars = Vars::of(scope, &self.inputs, (attempt, max_attempts));
         let input = eval::input(def, &vars).map_err(|fault| fault.at(&lane))?;
         let conditions = eval::conditions(def, &vars).map_err(|fault| fault.at(&lane))?;
-        let (attempt, max_attempts) = scope.attempt(node, &self.loops);
         let previous = scope.outputs.get(node).cloned();
         Ok(Command::RunTask(Task { lane, input, conditions, attempt, max_attempts, previous, head: String::new() }))
     }
 
-    fn finish(&mut self, end: &str, limit: Option<&str>, at_ms: u64) -> Result<Command, Fault> {
+    /// Ends the run at `end`; `attempt` is that of the task that led there.
+    fn finish(
+        &mut self,
+        end: &str,
+        limit: Option<&str>,
+        attempt: (u32, u32),
+        at_ms: u64,
+    ) -> Result<Command, Fault> {
         let def =
             self.graph.ends.get(end).ok_or_else(|| Fault::bug(format!("`{end}` is no end of the graph")))?;
-        let vars = Vars { state: &self.root().state, inputs: &self.inputs, output: None };
+        let vars = Vars::of(self.root(), &self.inputs, attempt);
         let output = match (&def.output, limit) {
             (None, _) => Value::Null,
             (Some(source), None) => {

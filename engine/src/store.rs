@@ -65,6 +65,14 @@ pub struct Sealed {
     pub chain: Chain,
 }
 
+impl Sealed {
+    /// The chain's hash up to and with this record, in hex.
+    #[must_use]
+    pub fn head(&self) -> String {
+        blake3::Hash::from_bytes(self.chain).to_hex().to_string()
+    }
+}
+
 impl Store {
     /// Opens the store in `dir`, and makes it when it is not there.
     ///
@@ -157,17 +165,20 @@ impl Store {
         Ok(sealed)
     }
 
-    /// Claims `key` for `run` and returns who holds it: `run`, or the one that was faster.
+    /// Claims `key` for `run` and returns who holds it: `run`, or the one that was faster and is not over. A run
+    /// that stopped keeps its claims, for it can be resumed.
     ///
     /// # Errors
     /// Exit 6 when the store cannot be written.
     pub fn claim(&self, key: &str, run: &str) -> Result<String, Fault> {
         let connection = self.lock();
         connection
-            .execute("INSERT OR IGNORE INTO claims (key, run) VALUES (?1, ?2)", params![key, run])
-            .and_then(|_| {
-                connection.query_row("SELECT run FROM claims WHERE key = ?1", [key], |row| row.get(0))
-            })
+            .execute(
+                "INSERT INTO claims (key, run) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET run = excluded.run
+                 WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = claims.run AND status NOT IN ('ended', 'cancelled'))",
+                params![key, run],
+            )
+            .and_then(|_| connection.query_row("SELECT run FROM claims WHERE key = ?1", [key], |row| row.get(0)))
             .map_err(|e| sql(&e, "claim"))
     }
 
@@ -180,6 +191,17 @@ impl Store {
             .query_row("SELECT run FROM claims WHERE key = ?1", [key], |row| row.get(0))
             .optional()
             .map_err(|e| sql(&e, "look a claim up"))
+    }
+
+    /// Replaces the facts of this machine that are kept beside `run`.
+    ///
+    /// # Errors
+    /// Exit 6 when the store cannot be written.
+    pub fn set_local(&self, run: &str, local: &Value) -> Result<(), Fault> {
+        self.lock()
+            .execute("UPDATE runs SET local = ?2 WHERE id = ?1", params![run, canonical::to_string(local)])
+            .map(|_| ())
+            .map_err(|e| sql(&e, "keep local facts"))
     }
 
     /// Gives up all claims of `run`.

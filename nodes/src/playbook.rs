@@ -1,5 +1,4 @@
 //! Deterministic repair: templates over the syntax tree, without a model. Pure.
-#![allow(dead_code)] // helpers that the next templates use
 //!
 //! [`propose`] reads a failure and the sources around it and yields candidate patches, best first. It runs
 //! nothing: [`crate::world::search`] tries the candidates against the reproduction.
@@ -10,18 +9,22 @@ use crate::effects::FailedTest;
 use crate::types::{Frame, Incident};
 use crate::world::git::FileEdit;
 
+mod calls;
 mod case;
 mod contract;
 mod convert;
 mod edit;
 mod empty;
+mod forgotten;
 mod guards;
 mod handler;
 mod index;
 mod keys;
 mod kinds;
+mod mutate;
 mod none;
 mod rules;
+mod scope;
 mod siblings;
 mod source;
 mod stale;
@@ -96,6 +99,10 @@ pub fn propose(failure: &Failure, sources: &Sources) -> Vec<Proposal> {
         kinds::propose,
         convert::propose,
         stale::propose,
+        calls::propose,
+        scope::propose,
+        forgotten::propose,
+        mutate::propose,
     ] {
         template(&case, &mut drafts);
     }

@@ -228,15 +228,17 @@ async fn steps(
         // The whole line runs its parts too: they count only where it cannot be had.
         let whole = calls[0].whole && absent(&calls[0]).is_none();
         for call in calls.iter().filter(|call| absent(call).is_none() && (call.whole || !whole)) {
-            for imports in combinations(call, &ways) {
+            for (nth, imports) in combinations(call, &ways).into_iter().enumerate() {
                 let source = testfile::source(incident, call, &imports, &baseline.runner);
                 if made.len() < MOST_PROBES && !made.contains(&source) {
                     made.push(source.clone());
-                    let what =
-                        format!("{label}: {}", if call.whole { "its call" } else { "a part of its call" });
-                    let decisive = at == 0 && call.whole && frame.file == incident.frames[0].file;
+                    let part = if call.whole { "its call" } else { "a part of its call" };
+                    let again = if nth > 0 { ", imported another way" } else { "" };
+                    let outermost = at == 0 && frame.file == incident.frames[0].file;
+                    let decisive =
+                        outermost && call.whole && nth == 0 && !imports.iter().any(|one| from_tests(one));
                     let file = ProbeFile { path: path.clone(), source };
-                    steps.push(Step::Probe(Made { file, what, decisive }));
+                    steps.push(Step::Probe(Made { file, what: format!("{label}: {part}{again}"), decisive }));
                 }
             }
         }
@@ -273,6 +275,13 @@ fn combinations<'a>(call: &Call, ways: &impl Fn(&str) -> &'a [String]) -> Vec<Ve
     };
     let seconds = (0..lists.len()).filter(|&i| lists[i].len() > 1).take(2);
     std::iter::once(with(None)).chain(seconds.map(|i| with(Some(i)))).collect()
+}
+
+/// Whether an import statement takes a name from tests: a namesake there may be all that it shares with the trace's.
+fn from_tests(statement: &str) -> bool {
+    statement
+        .split([' ', '.'])
+        .any(|word| matches!(word, "test" | "tests" | "conftest") || word.starts_with("test_"))
 }
 
 /// Names that no module exports.

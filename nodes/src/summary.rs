@@ -95,10 +95,14 @@ impl Told {
                         .iter()
                         .map(|other| {
                             let id = other.fingerprint.get(..8).unwrap_or(&other.fingerprint);
-                            format!("{}: {} ({}x), `--fingerprint {id}`", other.exception, other.template, other.count)
+                            format!(
+                                "{}: {} ({}x), `--fingerprint {id}`",
+                                other.exception, other.template, other.count
+                            )
                         })
                         .collect();
-                    summary.incident = Some(found.incident).filter(|incident: &Incident| !incident.fingerprint.is_empty());
+                    summary.incident =
+                        Some(found.incident).filter(|incident: &Incident| !incident.fingerprint.is_empty());
                 }
             }
             "reproduce" => {
@@ -176,10 +180,12 @@ impl Told {
             return summary.known.clone();
         }
         let last = summary.attempts.last();
-        last.map(|attempt| if attempt.reason.is_empty() { &attempt.lessons } else { std::slice::from_ref(&attempt.reason) })
-            .and_then(|lines| lines.first())
-            .or_else(|| summary.tried.last())
-            .cloned()
-            .unwrap_or_default()
+        last.map(|attempt| {
+            if attempt.reason.is_empty() { &attempt.lessons } else { std::slice::from_ref(&attempt.reason) }
+        })
+        .and_then(|lines| lines.first())
+        .or_else(|| summary.tried.last())
+        .cloned()
+        .unwrap_or_default()
     }
 }

@@ -14,6 +14,7 @@ pub mod models;
 pub mod resolve;
 pub mod search;
 pub mod tests;
+pub mod trial;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::effects::{
-    Apply, AskModel, Baseline, Claim, Commit, Gather, Judge, Locate, Lookup, OpenPull, Probe, Resolve, SearchPlaybook,
+    Apply, AskModel, Baseline, Claim, Commit, Gather, Judge, Locate, Lookup, OpenPull, Probe, Resolve,
+    SearchPlaybook,
 };
 use claims::StoreClaims;
 use forge::LocalForge;
@@ -113,10 +115,12 @@ impl World for LocalWorld {
 }
 
 /// Runs `work`, which waits for disks and processes, where it blocks nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, EffectError> + Send + 'static) -> Result<T, EffectError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|e| Err(EffectError::new("effect.broke", 1, format!("an effect's thread broke: {e}"))))
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EffectError> + Send + 'static,
+) -> Result<T, EffectError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
+        Err(EffectError::new("effect.broke", 1, format!("an effect's thread broke: {e}")))
+    })
 }
 
 fn request<E: Effect>(call: &Call) -> Result<E::Request, EffectError> {
@@ -124,11 +128,13 @@ fn request<E: Effect>(call: &Call) -> Result<E::Request, EffectError> {
 }
 
 fn parse<T: DeserializeOwned>(value: Value, name: &str) -> Result<T, EffectError> {
-    serde_json::from_value(value).map_err(|e| EffectError::new("effect.request", 1, format!("the request of {name}: {e}")))
+    serde_json::from_value(value)
+        .map_err(|e| EffectError::new("effect.request", 1, format!("the request of {name}: {e}")))
 }
 
 fn done<T: Serialize>(response: T) -> Result<Done, EffectError> {
-    let response = serde_json::to_value(response).map_err(|e| EffectError::new("effect.response", 1, e.to_string()))?;
+    let response =
+        serde_json::to_value(response).map_err(|e| EffectError::new("effect.response", 1, e.to_string()))?;
     Ok(Done::free(response))
 }
 
@@ -142,15 +148,21 @@ impl Inside {
                 let request = request::<Lookup>(call)?;
                 done(ledger::lookup(repo, &self.forge, &self.claims, self.forge.key(), &call.run, &request)?)
             }
-            Claim::NAME => done(ledger::claim(&self.claims, self.forge.key(), &call.run, &request::<Claim>(call)?)?),
+            Claim::NAME => {
+                done(ledger::claim(&self.claims, self.forge.key(), &call.run, &request::<Claim>(call)?)?)
+            }
             Baseline::NAME => done(tester.baseline(&request::<Baseline>(call)?)?),
             Probe::NAME => done(tester.probe(&request::<Probe>(call)?)?),
             Resolve::NAME => done(resolve::resolve(repo, &request::<Resolve>(call)?)?),
-            Gather::NAME => done(evidence::gather(repo, &request::<Gather>(call)?, blobs)?),
-            Apply::NAME => done(apply::apply(repo, &request::<Apply>(call)?, blobs)?),
-            SearchPlaybook::NAME => done(search::search(repo, tester, &request::<SearchPlaybook>(call)?, blobs)?),
+            //            Gather::NAME => done(evidence::gather(repo, &request::<Gather>(call)?, blobs)?),
+            //            Apply::NAME => done(apply::apply(repo, &request::<Apply>(call)?, blobs)?),
+            SearchPlaybook::NAME => {
+                let request = request::<SearchPlaybook>(call)?;
+                let trial = trial::TesterTrial { tester, command: request.command.clone() };
+                done(search::search(repo, &trial, &request, blobs)?)
+            }
             Judge::NAME => done(tester.judge(&request::<Judge>(call)?, blobs)?),
-            Commit::NAME => done(git::commit::commit(repo, &request::<Commit>(call)?, blobs)?),
+            Commit::NAME => done(git::commit(repo, &self.forge, &request::<Commit>(call)?, blobs)?),
             OpenPull::NAME => done(forge::open_pull(&self.forge, &request::<OpenPull>(call)?, blobs)?),
             other => Err(EffectError::new("effect.unknown", 1, format!("nobody performs `{other}` here"))),
         }
@@ -164,7 +176,7 @@ impl Inside {
                 happened(ledger::reconcile_claim(&self.claims, self.forge.key(), &call.run, &request)?)
             }
             Commit::NAME => {
-                happened(git::commit::reconcile_commit(&self.repo, &request::<Commit>(call)?, blobs)?)
+                happened(git::reconcile_commit(&self.repo, &self.forge, &request::<Commit>(call)?, blobs)?)
             }
             OpenPull::NAME => happened(forge::reconcile_pull(&self.forge, &request::<OpenPull>(call)?)?),
             other => Ok(Reconciled::Unknown(format!("`{other}` may have happened before the crash"))),

@@ -26,7 +26,11 @@ fn shop(tests: &str) -> tempfile::TempDir {
         std::fs::create_dir_all(repo.join(folder)).unwrap();
     }
     std::fs::write(repo.join("shop/__init__.py"), "").unwrap();
-    std::fs::write(repo.join("shop/cart.py"), "def total(cart, prices):\n    return sum(prices[item] for item in cart)\n").unwrap();
+    std::fs::write(
+        repo.join("shop/cart.py"),
+        "def total(cart, prices):\n    return sum(prices[item] for item in cart)\n",
+    )
+    .unwrap();
     if !tests.is_empty() {
         std::fs::write(repo.join("tests/test_cart.py"), tests).unwrap();
     }
@@ -40,11 +44,13 @@ fn shop(tests: &str) -> tempfile::TempDir {
     dir
 }
 
-const PASSING: &str = "from shop.cart import total\n\n\ndef test_total():\n    assert total(['a'], {'a': 2}) == 2\n";
+const PASSING: &str =
+    "from shop.cart import total\n\n\ndef test_total():\n    assert total(['a'], {'a': 2}) == 2\n";
 
 fn run(prunella: &Prunella, dir: &Path, more: &[&str]) -> Outcome {
     let (log, repo) = (dir.join("app.log"), dir.join("repo"));
-    let mut args = vec!["run", "self-heal", "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap()];
+    let mut args =
+        vec!["run", "self-heal", "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap()];
     args.extend(more);
     prunella.run(&args)
 }
@@ -52,7 +58,16 @@ fn run(prunella: &Prunella, dir: &Path, more: &[&str]) -> Outcome {
 #[test]
 fn a_missing_log_is_5() {
     let dir = shop(PASSING);
-    let outcome = Prunella::new().run(&["run", "self-heal", "--incident", "no-such.log", "--repo", dir.path().join("repo").to_str().unwrap()]).code(5);
+    let outcome = Prunella::new()
+        .run(&[
+            "run",
+            "self-heal",
+            "--incident",
+            "no-such.log",
+            "--repo",
+            dir.path().join("repo").to_str().unwrap(),
+        ])
+        .code(5);
     assert!(outcome.stderr.contains("no-such.log"), "{outcome:?}");
 }
 
@@ -88,12 +103,17 @@ fn a_dirty_tree_is_said_and_left_alone() {
     std::fs::write(dir.path().join("repo/shop/cart.py"), "broken on purpose(\n").unwrap();
     let outcome = run(&Prunella::new(), dir.path(), &[]).code(10);
     assert!(outcome.stderr.contains("HEAD"), "works from HEAD and says so: {outcome:?}");
-    assert_eq!(std::fs::read_to_string(dir.path().join("repo/shop/cart.py")).unwrap(), "broken on purpose(\n");
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("repo/shop/cart.py")).unwrap(),
+        "broken on purpose(\n"
+    );
 }
 
 #[test]
 fn nothing_collectable_is_15_with_the_module() {
-    let dir = shop("import a_module_that_is_not_here\n\n\ndef test_total():\n    assert a_module_that_is_not_here\n");
+    let dir = shop(
+        "import a_module_that_is_not_here\n\n\ndef test_total():\n    assert a_module_that_is_not_here\n",
+    );
     let outcome = run(&Prunella::new(), dir.path(), &[]).code(15);
     assert!(outcome.stderr.contains("a_module_that_is_not_here"), "{outcome:?}");
 }
@@ -104,7 +124,10 @@ fn a_graph_that_does_not_check_is_3_with_the_place() {
     let graph = dir.path().join("bad.yaml");
     let prunella = Prunella::new();
     let _ = prunella.run(&["graph", "copy", "self-heal", graph.to_str().unwrap()]).code(0);
-    let text = std::fs::read_to_string(&graph).unwrap().replace("to: reproduce", "to: reproduse").replace("else: reproduce", "else: reproduse");
+    let text = std::fs::read_to_string(&graph)
+        .unwrap()
+        .replace("to: reproduce", "to: reproduse")
+        .replace("else: reproduce", "else: reproduse");
     std::fs::write(&graph, &text).unwrap();
     let line = text.lines().position(|line| line.contains("reproduse")).unwrap() + 1;
     let outcome = prunella.run(&["check", graph.to_str().unwrap()]).code(3);
@@ -128,7 +151,15 @@ fn a_model_that_fails_is_30_and_the_run_can_go_on() {
         }
         let tests = case.test_args();
         let (log, repo) = (case.log(), case.repo());
-        let mut args = vec!["run", "self-heal", "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap(), "--json"];
+        let mut args = vec![
+            "run",
+            "self-heal",
+            "--incident",
+            log.to_str().unwrap(),
+            "--repo",
+            repo.to_str().unwrap(),
+            "--json",
+        ];
         args.extend(tests.iter().map(String::as_str));
         let said = prunella.run(&args).code(30).json();
         assert_eq!(model.calls(), 3, "each try is one call: {said}");

@@ -36,7 +36,15 @@ impl Scene {
     fn run(&self) -> Outcome {
         let tests = self.case.test_args();
         let (graph, log, repo) = (self.graph.display().to_string(), self.case.log(), self.case.repo());
-        let mut args = vec!["run", &graph, "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap(), "--json"];
+        let mut args = vec![
+            "run",
+            &graph,
+            "--incident",
+            log.to_str().unwrap(),
+            "--repo",
+            repo.to_str().unwrap(),
+            "--json",
+        ];
         args.extend(tests.iter().map(String::as_str));
         self.prunella.run(&args)
     }
@@ -85,7 +93,11 @@ fn diff(case: &Case) -> String {
 }
 
 fn diff_with_wrong_line_numbers(case: &Case) -> String {
-    let lines = case.oracle_patch().lines().map(|line| if line.starts_with("@@") { "@@ -900,3 +7,1 @@" } else { line }).collect::<Vec<_>>();
+    let patch = case.oracle_patch();
+    let lines = patch
+        .lines()
+        .map(|line| if line.starts_with("@@") { "@@ -900,3 +7,1 @@" } else { line })
+        .collect::<Vec<_>>();
     format!("Here is the fix:\n```diff\n{}\n```\n", lines.join("\n"))
 }
 
@@ -112,12 +124,23 @@ fn three_wrong_patches_leave_everything_as_it_was() {
     let model = ScriptedModel::start(&WRONG.map(str::to_owned));
     let scene = Scene::new(&model);
     std::fs::write(scene.case.repo().join("README.rst"), "a change that nobody committed\n").unwrap();
-    let before = (scene.branches(), scene.case.git(&["status", "--porcelain"]), scene.case.git(&["rev-parse", "HEAD"]));
+    let before = (
+        scene.branches(),
+        scene.case.git(&["status", "--porcelain"]),
+        scene.case.git(&["rev-parse", "HEAD"]),
+    );
     let said = scene.run().code(10).json();
     assert_eq!(said["end"], "unhealed");
     assert_eq!(said["attempts"], 3);
     assert!(said["pull"].is_null());
-    assert_eq!(before, (scene.branches(), scene.case.git(&["status", "--porcelain"]), scene.case.git(&["rev-parse", "HEAD"])));
+    assert_eq!(
+        before,
+        (
+            scene.branches(),
+            scene.case.git(&["status", "--porcelain"]),
+            scene.case.git(&["rev-parse", "HEAD"])
+        )
+    );
     let report = std::fs::read_to_string(said["report"].as_str().unwrap()).unwrap();
     for try_ in ["first try", "second try", "third try"] {
         assert!(report.contains(try_), "the report tells of the {try_}: {report}");
@@ -126,7 +149,11 @@ fn three_wrong_patches_leave_everything_as_it_was() {
 
 #[test]
 fn prose_and_silence_are_lessons() {
-    let model = ScriptedModel::start(&["I think the parser should be rewritten.".to_owned(), String::new(), "Sorry.".to_owned()]);
+    let model = ScriptedModel::start(&[
+        "I think the parser should be rewritten.".to_owned(),
+        String::new(),
+        "Sorry.".to_owned(),
+    ]);
     let scene = Scene::new(&model);
     let said = scene.run().code(10).json();
     assert_eq!(said["attempts"], 3);

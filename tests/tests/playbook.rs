@@ -31,7 +31,15 @@ fn heal_all(with_repro: bool) -> Tally {
         let prunella = Prunella::new();
         let tests = case.test_args();
         let (log, repo) = (case.log(), case.repo());
-        let mut args = vec!["run", "self-heal", "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap(), "--json"];
+        let mut args = vec![
+            "run",
+            "self-heal",
+            "--incident",
+            log.to_str().unwrap(),
+            "--repo",
+            repo.to_str().unwrap(),
+            "--json",
+        ];
         args.extend(tests.iter().map(String::as_str));
         let before = case.git(&["for-each-ref"]);
         let outcome = prunella.run(&args);
@@ -39,8 +47,16 @@ fn heal_all(with_repro: bool) -> Tally {
         let row = match said["pull"]["branch"].as_str() {
             None => {
                 assert_ne!(outcome.code, 0, "{id}: success without a pull request");
-                assert_eq!(before, case.git(&["for-each-ref"]), "{id}: no pull request, and yet the repository changed");
-                format!("no pull request: {} ({})", said["end"].as_str().unwrap_or("stopped"), said["reason"].as_str().unwrap_or(""))
+                assert_eq!(
+                    before,
+                    case.git(&["for-each-ref"]),
+                    "{id}: no pull request, and yet the repository changed"
+                );
+                format!(
+                    "no pull request: {} ({})",
+                    said["end"].as_str().unwrap_or("stopped"),
+                    said["reason"].as_str().unwrap_or("")
+                )
             }
             Some(branch) => {
                 let oracle = case.judge(&case.checkout(branch));
@@ -55,7 +71,11 @@ fn heal_all(with_repro: bool) -> Tally {
                     (false, true) => "plausible but wrong",
                     (false, false) => "wrong",
                 };
-                format!("{word}{}: {}", if draft { " (draft)" } else { "" }, said["candidate"].as_str().unwrap_or(""))
+                format!(
+                    "{word}{}: {}",
+                    if draft { " (draft)" } else { "" },
+                    said["candidate"].as_str().unwrap_or("")
+                )
             }
         };
         let _ = writeln!(tally.table, "{id:<28} exit {:<3} {row}", outcome.code);

@@ -33,7 +33,11 @@ pub fn checked(name: &str) -> Result<Graph> {
             for finding in &findings {
                 say(finding.render(&source));
             }
-            let errors = if findings.len() == 1 { "an error".to_owned() } else { format!("{} findings", findings.len()) };
+            let errors = if findings.len() == 1 {
+                "an error".to_owned()
+            } else {
+                format!("{} findings", findings.len())
+            };
             Err(Failure::new(exit::GRAPH, format!("{file} does not check: {errors}")))
         }
     }

@@ -18,7 +18,8 @@ pub fn detect(args: &DetectArgs) -> Result {
     let commit = repo.resolve(args.at.as_deref().unwrap_or("HEAD"))?;
     let (found, broken_off) = survey(&repo, &commit, &log.text)?;
     if args.json {
-        let incidents: Vec<_> = found.iter().map(|one| json!({"incident": one.incident, "in_repo": one.in_repo})).collect();
+        let incidents: Vec<_> =
+            found.iter().map(|one| json!({"incident": one.incident, "in_repo": one.in_repo})).collect();
         json(&json!({"format": 1, "commit": commit, "incidents": incidents, "broken_off": broken_off}));
     } else {
         for one in &found {

@@ -20,7 +20,9 @@ pub fn graph(command: GraphCommand) -> Result {
         GraphCommand::Copy { name, to } => {
             let (_, source) = shipped::graph(&name)?;
             let to = to.unwrap_or_else(|| format!("{name}.yaml").into());
-            let refused = |e: std::io::Error| Failure::new(exit::UNREADABLE, format!("{} cannot be written: {e}", to.display()));
+            let refused = |e: std::io::Error| {
+                Failure::new(exit::UNREADABLE, format!("{} cannot be written: {e}", to.display()))
+            };
             if to.exists() {
                 return Err(Failure::new(exit::UNREADABLE, format!("{} is there already", to.display()))
                     .help("name another file, or move that one away"));

@@ -22,7 +22,13 @@ pub fn pulls(command: PullsCommand, store: Option<PathBuf>) -> Result {
             let pulls = forge(&repo)?.list()?;
             for pull in &pulls {
                 let draft = if pull.record.draft { " (draft)" } else { "" };
-                out(format!("{:<10} {:<8}{draft} {}  {}", pull.record.id, pull.state.word(), pull.record.branch, pull.record.title));
+                out(format!(
+                    "{:<10} {:<8}{draft} {}  {}",
+                    pull.record.id,
+                    pull.state.word(),
+                    pull.record.branch,
+                    pull.record.title
+                ));
             }
             if pulls.is_empty() {
                 say("no pull requests");

@@ -71,17 +71,22 @@ struct RunRepo {
 /// The graph's inputs from the command line, and the repository.
 fn inputs(args: &RunArgs, graph: &Graph, store: &Arc<Store>) -> Result<(Value, RunRepo)> {
     let mut inputs = Map::new();
-    let path = args.repo.clone().ok_or_else(|| Failure::usage("--repo is missing").help("name the git repository that the incident is about"))?;
+    let path = args.repo.clone().ok_or_else(|| {
+        Failure::usage("--repo is missing").help("name the git repository that the incident is about")
+    })?;
     let repo = RunRepo { record: repository(args)?, path };
     for (name, ty) in &graph.inputs {
         match ty.to_string().as_str() {
             "Log" => {
-                let file = args.incident.as_ref().ok_or_else(|| Failure::usage("--incident is missing").help("name the log with the incident"))?;
+                let file = args.incident.as_ref().ok_or_else(|| {
+                    Failure::usage("--incident is missing").help("name the log with the incident")
+                })?;
                 let log = read_log(file)?;
                 if log.skipped > 0 {
                     say(format!("{}: only the last 64 MiB are read", log.name));
                 }
-                let text = store.put(log.text.as_bytes()).map_err(|e| Failure::new(exit::STORE, e.message))?;
+                let text =
+                    store.put(log.text.as_bytes()).map_err(|e| Failure::new(exit::STORE, e.message))?;
                 inputs.insert(name.clone(), json!({"name": log.name, "text": text}));
             }
             "Repo" => {
@@ -94,7 +99,8 @@ fn inputs(args: &RunArgs, graph: &Graph, store: &Arc<Store>) -> Result<(Value, R
         let (name, value) = set(pair)?;
         let ty = graph.inputs.get(name).ok_or_else(|| {
             let known: Vec<_> = graph.inputs.keys().map(String::as_str).collect();
-            Failure::usage(format!("graph {} has no input `{name}`", graph.name)).help(format!("its inputs: {}", known.join(", ")))
+            Failure::usage(format!("graph {} has no input `{name}`", graph.name))
+                .help(format!("its inputs: {}", known.join(", ")))
         })?;
         ty.check(&value).map_err(|mismatch| Failure::usage(format!("--set {name}: {mismatch}")))?;
         inputs.insert(name.to_owned(), value);
@@ -108,7 +114,8 @@ fn inputs(args: &RunArgs, graph: &Graph, store: &Arc<Store>) -> Result<(Value, R
         if matches!(ty, Type::Optional(_)) {
             inputs.entry(name.clone()).or_insert(Value::Null);
         } else if !inputs.contains_key(name) {
-            return Err(Failure::usage(format!("input `{name}` ({ty}) is missing")).help(format!("give it with --set {name}=VALUE")));
+            return Err(Failure::usage(format!("input `{name}` ({ty}) is missing"))
+                .help(format!("give it with --set {name}=VALUE")));
         }
     }
     Ok((Value::Object(inputs), repo))
@@ -116,7 +123,8 @@ fn inputs(args: &RunArgs, graph: &Graph, store: &Arc<Store>) -> Result<(Value, R
 
 /// `KEY=VALUE`; a value that is no JSON is text.
 fn set(pair: &str) -> Result<(&str, Value)> {
-    let (name, text) = pair.split_once('=').ok_or_else(|| Failure::usage(format!("--set {pair}: there is no `=`")))?;
+    let (name, text) =
+        pair.split_once('=').ok_or_else(|| Failure::usage(format!("--set {pair}: there is no `=`")))?;
     Ok((name, serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))))
 }
 
@@ -127,14 +135,18 @@ fn repository(args: &RunArgs) -> Result<Repo> {
     let commit = repo.resolve(args.at.as_deref().unwrap_or("HEAD"))?;
     let dirty = repo.dirty()?;
     if dirty {
-        say(format!("{} has changes that are not committed: the run works from HEAD and leaves them alone", path.display()));
+        say(format!(
+            "{} has changes that are not committed: the run works from HEAD and leaves them alone",
+            path.display()
+        ));
     }
     Ok(Repo { handle: "repo".to_owned(), commit, subfolder: repo.subfolder.as_str().into(), dirty })
 }
 
 /// The configured providers, and each role of the graph resolved: what the run is pinned to.
 fn models(args: &RunArgs, graph: &Graph) -> Result<(Providers, Value)> {
-    let (providers, roles) = Providers::configure(&graph.models, &args.model, |name| std::env::var(name).ok())?;
+    let (providers, roles) =
+        Providers::configure(&graph.models, &args.model, |name| std::env::var(name).ok())?;
     if roles.values().all(Value::is_null) && !graph.models.is_empty() {
         say("no model is configured: the playbook alone (PRUNELLA_MODEL=openai/NAME@URL adds one)");
     }
@@ -146,7 +158,11 @@ fn lower_cost(graph: &mut Graph, usd: f64) -> Result<()> {
     if !usd.is_finite() || usd < 0.0 {
         return Err(Failure::usage(format!("--max-cost {usd} is no amount")));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "finite and not negative; more than u64 saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "finite and not negative; more than u64 saturates"
+    )]
     let most = (usd * 1_000_000.0) as u64;
     graph.limits.cost_microusd = Some(graph.limits.cost_microusd.map_or(most, |own| own.min(most)));
     Ok(())

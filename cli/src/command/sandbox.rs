@@ -19,7 +19,8 @@ pub fn run(args: &SandboxRunArgs) -> Result {
         Failure::new(exit::UNREADABLE, format!("the folder {} cannot be read: {e}", args.repo.display()))
     };
     let folder = args.repo.canonicalize().map_err(unreadable)?;
-    let export = tempfile::tempdir().map_err(|e| Failure::new(exit::STORE, format!("no temporary folder: {e}")))?;
+    let export =
+        tempfile::tempdir().map_err(|e| Failure::new(exit::STORE, format!("no temporary folder: {e}")))?;
     let tree = match GitRepo::open(&folder) {
         Ok(repo) if repo.subfolder.is_empty() => {
             repo.export(&repo.resolve("HEAD")?, export.path())?;
@@ -60,7 +61,8 @@ pub fn run(args: &SandboxRunArgs) -> Result {
     }
     match report.end {
         End::CouldNotStart { step, message, remedy } => {
-            Err(Failure::new(exit::SANDBOX, format!("the sandbox cannot be set up at {step}: {message}")).help(remedy))
+            Err(Failure::new(exit::SANDBOX, format!("the sandbox cannot be set up at {step}: {message}"))
+                .help(remedy))
         }
         _ if done => Ok(exit::OK),
         _ => Ok(exit::UNHEALED),

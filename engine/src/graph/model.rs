@@ -105,6 +105,19 @@ pub enum Outcome {
     Declined,
 }
 
+impl Outcome {
+    /// The word in graph files and JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Nothing => "nothing",
+            Self::Failure => "failure",
+            Self::Declined => "declined",
+        }
+    }
+}
+
 /// A node of the graph.
 #[derive(Debug, Clone)]
 pub struct NodeDef {

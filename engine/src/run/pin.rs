@@ -58,7 +58,9 @@ fn same_versions(header: &Header, known: &Kinds) -> Result<(), Fault> {
                 )));
             }
             None => {
-                return Err(differs(format!("the run needs kind `{name}`, which this program does not have")));
+                return Err(differs(format!(
+                    "the run needs kind `{name}`, which this program does not have"
+                )));
             }
         }
     }

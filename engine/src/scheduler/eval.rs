@@ -4,20 +4,37 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::scope::Scope;
 use crate::graph::{Expr, Graph, Lookup, NodeDef, Source};
 use crate::{Fault, NodeError};
 
-/// What an expression may read: the state's keys, `inputs`, and after a task its `output`.
+/// What an expression may read: the state's keys, `inputs`, `attempt` and `max_attempts`, and after a task its
+/// `output`.
 pub(super) struct Vars<'a> {
-    pub(super) state: &'a BTreeMap<String, Value>,
-    pub(super) inputs: &'a Value,
-    pub(super) output: Option<&'a Value>,
+    state: &'a BTreeMap<String, Value>,
+    inputs: &'a Value,
+    attempt: Value,
+    max_attempts: Value,
+    output: Option<&'a Value>,
+}
+
+impl<'a> Vars<'a> {
+    pub(super) fn of(scope: &'a Scope, inputs: &'a Value, (attempt, max_attempts): (u32, u32)) -> Self {
+        let (attempt, max_attempts) = (Value::from(attempt), Value::from(max_attempts));
+        Self { state: &scope.state, inputs, attempt, max_attempts, output: None }
+    }
+
+    pub(super) fn with_output(self, output: &'a Value) -> Self {
+        Self { output: Some(output), ..self }
+    }
 }
 
 impl Lookup for Vars<'_> {
     fn value(&self, name: &str) -> Option<&Value> {
         match name {
             "inputs" => Some(self.inputs),
+            "attempt" => Some(&self.attempt),
+            "max_attempts" => Some(&self.max_attempts),
             "output" => self.output,
             key => self.state.get(key),
         }
@@ -56,8 +73,8 @@ pub(super) fn writes(
             .get(key)
             .ok_or_else(|| Fault::new("state.key", 3, format!("the graph has no state key `{key}`")))?;
         def.ty.check(&value).map_err(|mismatch| {
-            let path =
-                if mismatch.path.is_empty() { key.clone() } else { format!("{key}.{}", mismatch.path) };
+            let dot = if mismatch.path.is_empty() || mismatch.path.starts_with('[') { "" } else { "." };
+            let path = format!("{key}{dot}{}", mismatch.path);
             Fault::new("state.type", 3, format!("state key `{path}`: {}", mismatch.message))
         })?;
         writes.insert(key.clone(), value);

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::loops::Loops;
 use crate::Lane;
-use crate::graph::{Graph, Reducer};
+use crate::graph::{Graph, Loop, Reducer};
 
 /// How a node is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +61,15 @@ impl Scope {
     }
 
     /// Counts an entry into `node` and names the task.
-    pub(super) fn enter(&mut self, path: &str, node: &str, entry: Entry, loops: &Loops) -> Lane {
-        if loops.is_head(node) {
+    pub(super) fn enter(
+        &mut self,
+        path: &str,
+        node: &str,
+        entry: Entry,
+        loops: &BTreeMap<String, Loop>,
+    ) -> Lane {
+        // A head is its own innermost loop.
+        if loops.get(node).is_some_and(|own| own.head == node) {
             let attempt = self.attempts.entry(node.to_owned()).or_insert(0);
             *attempt = match entry {
                 Entry::Plain => 1,
@@ -78,9 +84,9 @@ impl Scope {
     }
 
     /// The attempt at `node` and the most there may be: those of the innermost head that dominates it, else 1.
-    pub(super) fn attempt(&self, node: &str, loops: &Loops) -> (u32, u32) {
-        loops
-            .around(node)
-            .map_or((1, 1), |(head, most)| (self.attempts.get(head).copied().unwrap_or(1), most))
+    pub(super) fn attempt(&self, node: &str, loops: &BTreeMap<String, Loop>) -> (u32, u32) {
+        loops.get(node).map_or((1, 1), |around| {
+            (self.attempts.get(&around.head).copied().unwrap_or(1), around.max_attempts)
+        })
     }
 }

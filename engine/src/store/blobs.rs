@@ -19,7 +19,7 @@ impl Blobs for Store {
                 format!("a blob of {} bytes; the most is {LARGEST}", blob.bytes),
             ));
         }
-        if blob.bytes > 0 {
+        if blob.bytes > 0 && !self.has(&blob)? {
             let packed =
                 zstd::bulk::compress(content, 3).map_err(|e| NodeError::new("blob.store", e.to_string()))?;
             self.put_packed(&blob, &packed)?;
@@ -37,6 +37,14 @@ impl Blobs for Store {
 }
 
 impl Store {
+    fn has(&self, blob: &BlobRef) -> Result<bool, NodeError> {
+        let hash = key(blob)?;
+        self.lock()
+            .prepare_cached("SELECT 1 FROM blobs WHERE hash = ?1")
+            .and_then(|mut statement| statement.exists([hash]))
+            .map_err(|e| NodeError::new("blob.store", sql(&e, "look a blob up").message))
+    }
+
     /// The blob as it is stored, for a trace.
     pub(crate) fn get_packed(&self, blob: &BlobRef) -> Result<Vec<u8>, NodeError> {
         let hash = key(blob)?;

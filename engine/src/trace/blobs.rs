@@ -22,7 +22,10 @@ impl TraceBlobs {
         self.packed.values()
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many there are.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a count for people; nobody asks whether it is none")]
+    pub fn len(&self) -> usize {
         self.packed.len()
     }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use prunella_engine::store::{Durability, Store};
 
-use crate::scene::{Scene, Script, ScriptedWorld};
+use crate::scene::{LOOP, Scene, Script, ScriptedWorld};
 
 #[test]
 fn a_second_owner_is_refused_also_from_another_connection() {
     let dir = tempfile::tempdir().unwrap();
     let one = Store::open(dir.path()).unwrap();
     let scene = Scene::on(Arc::clone(&one), ScriptedWorld::new(Script::default()));
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let two = Scene::on(Store::open(dir.path()).unwrap(), ScriptedWorld::new(Script::default()));
     let (owner, _) = one.own(&run).unwrap();
     assert!(one.is_live(&run).unwrap() && two.engine.store().is_live(&run).unwrap());
@@ -26,7 +26,7 @@ fn an_owner_that_lost_its_run_cannot_write() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let scene = Scene::on(Arc::clone(&store), ScriptedWorld::new(Script::default()));
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let (mut old, _) = store.own(&run).unwrap();
     // As on a file system that forgets locks.
     std::fs::remove_file(dir.path().join("locks").join(&run)).unwrap();
@@ -67,9 +67,9 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let scene = Scene::on(Arc::clone(&store), ScriptedWorld::new(Script::default()));
-    let earlier = scene.start("loop");
+    let earlier = scene.start(LOOP);
     assert_eq!(scene.finish(&earlier).exit, 0);
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     store.limit_pages(Some(1)).unwrap();
     let stopped = scene.go(&run).0;
     let fault = match stopped {
@@ -87,7 +87,7 @@ fn runs_are_found_by_prefix_and_latest() {
     let scene = Scene::new(Script::default());
     let store = scene.engine.store();
     assert_eq!(store.find("@latest").unwrap_err().exit, 2);
-    let (a, b) = (scene.start("loop"), scene.start("loop"));
+    let (a, b) = (scene.start(LOOP), scene.start(LOOP));
     assert_eq!(store.find("@latest").unwrap(), b);
     assert_eq!(store.find(&a).unwrap(), a);
     assert_eq!(store.find(&a[..11]).unwrap(), a);
@@ -97,4 +97,47 @@ fn runs_are_found_by_prefix_and_latest() {
     assert_eq!(store.claim("repo fp", &b).unwrap(), a);
     store.release_claims(&a).unwrap();
     assert_eq!(store.claim("repo fp", &b).unwrap(), b);
+    // Who is over holds nothing any more.
+    scene.engine.cancel(&b).unwrap();
+    assert_eq!(store.claim("repo fp", &a).unwrap(), a);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_cannot_be_written_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let scene = Scene::on(Store::open(&store).unwrap(), ScriptedWorld::new(Script::default()));
+    let run = scene.start(LOOP);
+    drop(scene);
+    let mode = |mode| {
+        for path in [store.join("runs.db"), store.join("locks"), store.clone()] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    mode(0o555);
+    // For root no permission is missing; there is nothing to see then.
+    if std::fs::write(store.join("probe"), "x").is_err() {
+        assert_eq!(Store::open(&store).unwrap_err().exit, 6);
+    }
+    mode(0o755);
+    let scene = Scene::on(Store::open(&store).unwrap(), ScriptedWorld::new(Script::default()));
+    assert_eq!(scene.finish(&run).exit, 0);
+}
+
+#[test]
+fn what_a_run_stores_grows_with_what_it_adds() {
+    let size = |steps: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let script = Script { ok_at: 999, ..Script::default() };
+        let scene = Scene::on(Store::open(dir.path()).unwrap(), ScriptedWorld::new(script));
+        let attempts = format!("max_attempts: {}", steps / 2);
+        let source = LOOP.replace("60", "9999").replace("max_attempts: 3", &attempts);
+        assert_eq!(scene.finish(&scene.start(&source)).exit, 10);
+        drop(scene);
+        std::fs::metadata(dir.path().join("runs.db")).unwrap().len()
+    };
+    let (once, thrice) = (size(40), size(120));
+    assert!(thrice < 3 * once + 64 * 1024, "{once} {thrice}");
 }

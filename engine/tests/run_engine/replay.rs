@@ -10,12 +10,12 @@ use prunella_engine::trace::{Trace, read};
 use prunella_engine::{Fault, Kinds};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, Script, kinds, loader};
+use crate::scene::{LOOP, Scene, Script, kinds, loader};
 
 /// The trace of a healed run, with a value in it that is large enough for a blob.
 fn recorded() -> (Scene, String, Trace) {
     let scene = Scene::new(Script::default());
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     assert_eq!(scene.finish(&run).exit, 0);
     let trace = Trace::of_run(scene.engine.store(), &run).unwrap();
     (scene, run, trace)
@@ -68,7 +68,7 @@ fn a_task_knows_the_chain_just_before_it() {
 fn a_run_that_stopped_replays_as_far_as_it_came() {
     for events in 1..30 {
         let scene = Scene::new(Script::default());
-        let run = scene.start("loop");
+        let run = scene.start(LOOP);
         let stop = scene.stop.clone();
         let mut seen = 0;
         let result = crate::scene::runtime().block_on(scene.engine.run(&run, &mut |_| {
@@ -206,7 +206,7 @@ fn a_changed_byte_breaks_the_chain_and_the_valid_prefix_is_told() {
 fn a_trace_cut_anywhere_is_torn() {
     let (_, _, trace) = recorded();
     let bytes = trace.to_bytes().unwrap();
-    for cut in (0..bytes.len()).step_by(7) {
+    for cut in (0..bytes.len()).step_by(41) {
         let damage = read(&bytes[..cut]).unwrap_err();
         assert_eq!(damage.fault.exit, 21, "cut at {cut}");
         assert_eq!(damage.valid[..], trace.records[..damage.valid.len()], "cut at {cut}");

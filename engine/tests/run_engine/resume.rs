@@ -10,13 +10,13 @@ use prunella_engine::store::{Durability, NewRun, RunStatus, Store};
 use prunella_engine::{Class, Kinds};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, Script, ScriptedWorld, graph, kinds, options};
+use crate::scene::{LOOP, Scene, Script, ScriptedWorld, graph, kinds, options};
 
 /// A store that holds a run whose journal is `records`.
 fn store_with(records: &[Record]) -> Arc<Store> {
     let store = Store::in_memory().unwrap();
     let Record::Header(header) = &records[0] else { panic!("no header") };
-    store.put(b"loop").unwrap();
+    store.put(LOOP.as_bytes()).unwrap();
     let new =
         NewRun { id: &header.run, created_ms: header.created_ms, graph: "scripted", local: &Value::Null };
     store.create(&new, &records[0]).unwrap();
@@ -29,7 +29,7 @@ fn store_with(records: &[Record]) -> Arc<Store> {
 #[test]
 fn a_resume_from_any_prefix_of_the_journal_equals_the_uninterrupted_run() {
     let whole = Scene::new(Script::default());
-    let run = whole.start("loop");
+    let run = whole.start(LOOP);
     let result = whole.finish(&run);
     let state = whole.engine.view(&run).unwrap().state;
     let records: Vec<Record> =
@@ -74,7 +74,7 @@ fn a_failing_effect_is_tried_again_and_then_stops_the_run_resumable() {
     let failing =
         |times| Script { failures: BTreeMap::from([("work.do".to_owned(), times)]), ..Script::default() };
     let scene = Scene::new(failing(2));
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     assert_eq!(scene.finish(&run).exit, 0);
     let view = scene.engine.view(&run).unwrap();
     assert!(
@@ -86,7 +86,7 @@ fn a_failing_effect_is_tried_again_and_then_stops_the_run_resumable() {
     );
 
     let scene = Scene::new(failing(4));
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let result = scene.finish(&run);
     let fault = result.error.unwrap();
     assert_eq!(
@@ -105,9 +105,22 @@ fn a_failing_effect_is_tried_again_and_then_stops_the_run_resumable() {
 }
 
 #[test]
+fn the_answer_of_one_effect_survives_the_failure_of_its_sibling() {
+    let failures = BTreeMap::from([("look.at plan#1 1".to_owned(), 3)]);
+    let scene = Scene::new(Script { failures, ..Script::default() });
+    let run = scene.start(LOOP);
+    assert_eq!(scene.finish(&run).exit, 30);
+    assert_eq!(scene.world.performed(), ["look.at plan#1 0"]);
+    assert_eq!(scene.finish(&run).exit, 0);
+    assert_eq!(scene.world.performed()[..2], ["look.at plan#1 0", "look.at plan#1 1"]);
+    let view = scene.engine.view(&run).unwrap();
+    assert_eq!(view.steps[0].effects.iter().map(|e| e.tries).collect::<Vec<_>>(), [1, 4]);
+}
+
+#[test]
 fn what_cannot_be_told_waits_for_a_person() {
     let whole = Scene::new(Script::default());
-    let run = whole.start("loop");
+    let run = whole.start(LOOP);
     whole.finish(&run);
     let records: Vec<Record> =
         whole.engine.store().records(&run).unwrap().into_iter().map(|sealed| sealed.record).collect();
@@ -129,7 +142,7 @@ fn what_cannot_be_told_waits_for_a_person() {
 #[test]
 fn a_run_drains_at_a_superstep_and_goes_on() {
     let scene = Scene::new(Script::default());
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let options = options();
     let stop = options.stop.clone();
     stop.wish_for(StopWish::Drain);
@@ -143,14 +156,14 @@ fn a_run_drains_at_a_superstep_and_goes_on() {
 #[test]
 fn a_cancelled_run_is_over() {
     let scene = Scene::new(Script::default());
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     scene.engine.cancel(&run).unwrap();
     let result = scene.finish(&run);
     assert_eq!((result.status, result.end, result.exit), (RunStatus::Cancelled, None, 130));
     assert!(scene.world.performed().is_empty());
     assert_eq!(scene.engine.cancel(&run).unwrap_err().exit, 7);
     // From outside, while another is at work: it ends at the next occasion.
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let store = Arc::clone(scene.engine.store());
     let mut seen = 0;
     let result = crate::scene::runtime()
@@ -168,7 +181,7 @@ fn a_cancelled_run_is_over() {
 #[test]
 fn a_run_is_pinned_to_its_graph_and_kinds() {
     let scene = Scene::new(Script::default());
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let with = |kinds: Kinds, load: prunella_engine::run::Loader| {
         let mut options = options();
         options.load = load;
@@ -182,7 +195,7 @@ fn a_run_is_pinned_to_its_graph_and_kinds() {
         (fault.exit, fault.message.as_str()),
         (7, "the run is pinned to version 1 of kind `work`; this is 2")
     );
-    let fault = with(kinds(), Arc::new(|_| Ok(graph("another"))));
+    let fault = with(kinds(), Arc::new(|_| Ok(graph(&LOOP.replace("60", "61")))));
     assert_eq!(fault.exit, 7);
     assert!(fault.message.contains("pinned to graph"), "{}", fault.message);
     assert_eq!(scene.engine.store().row(&run).unwrap().status, RunStatus::Created);
@@ -191,7 +204,7 @@ fn a_run_is_pinned_to_its_graph_and_kinds() {
 #[test]
 fn a_body_that_asks_for_something_else_is_not_answered_from_the_journal() {
     let scene = Scene::new(Script::default());
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     scene.finish(&run);
     let mut records: Vec<Record> =
         scene.engine.store().records(&run).unwrap().into_iter().map(|sealed| sealed.record).take(3).collect();

@@ -6,20 +6,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use indexmap::IndexMap;
 use prunella_engine::clock::StepClock;
 use prunella_engine::event::Event;
-use prunella_engine::graph::{
-    Arm, End, Expr, Graph, Guard, Limits, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source, StateKey,
-    Step, Target,
-};
+use prunella_engine::graph::Graph;
 use prunella_engine::redact::Redactor;
 use prunella_engine::run::{Engine, NewInputs, Options, RunResult, Stop};
 use prunella_engine::store::Store;
 use prunella_engine::types::Type;
 use prunella_engine::{
-    Call, Class, Ctx, Done, Effect, EffectError, Fault, Kind, Kinds, Node, NodeError, Output, Reconciled,
-    World,
+    Call, Class, Ctx, Done, Effect, EffectError, Fault, Field, Kind, Kinds, Node, NodeError, Output,
+    Reconciled, Setting, SettingType, World,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -78,97 +74,44 @@ impl Node for Scripted {
     }
 }
 
+/// Kinds that take and give these types.
 pub(crate) fn kinds() -> Kinds {
-    let kind = |name: &'static str| Kind {
+    let ty = |text: &str| Type::parse(text, &mut |_| None).unwrap();
+    let kind = |name: &'static str, with: Vec<Field>, output: &str, settings: Vec<Setting>| Kind {
         name,
         version: 1,
         doc: "",
-        with: Vec::new(),
-        output: Output::Returns,
-        settings: Vec::new(),
+        with,
+        output: Output::Fixed(ty(output)),
+        settings,
         effects: &["look.at", "work.do", "ship.it"],
         node: Arc::new(Scripted(name)),
     };
-    Kinds::default().with_kind(kind("plan")).with_kind(kind("work")).with_kind(kind("ship"))
+    let lessons = Field { name: "lessons", ty: ty("list<string>"), doc: "" };
+    let setting = |name, ty| Setting { name, ty, doc: "" };
+    Kinds::default()
+        .with_kind(kind("plan", vec![lessons], "{plan: string}", vec![]))
+        .with_kind(kind(
+            "work",
+            vec![],
+            "{ok: bool, lesson: string, visits: int}",
+            vec![setting("model", SettingType::Model)],
+        ))
+        .with_kind(kind(
+            "ship",
+            vec![],
+            "{url: string, draft: bool}",
+            vec![setting("draft", SettingType::Condition)],
+        ))
 }
 
-fn expr(source: &str) -> Source {
-    Source::Expr(Expr::compile(source).unwrap())
-}
+/// The graph that everything here plays on.
+pub(crate) const LOOP: &str = include_str!("loop.yaml");
 
-fn node(name: &str, next: Next) -> NodeDef {
-    NodeDef {
-        name: name.to_owned(),
-        kind: name.to_owned(),
-        with: IndexMap::new(),
-        writes: IndexMap::new(),
-        literals: BTreeMap::new(),
-        conditions: BTreeMap::new(),
-        model: None,
-        returns: None,
-        prompt: None,
-        retry: RetryPolicy { tries: 3, backoff_ms: 500 },
-        next,
-    }
-}
-
-/// plan → work → ship, back from work to plan while it fails, at most three times.
 pub(crate) fn graph(source: &str) -> Graph {
-    let to = |name: &str| Target::Node(name.to_owned());
-    let end = |name: &str| Target::End(name.to_owned());
-    let mut plan = node("plan", Next::To(to("work")));
-    plan.with.insert("lessons".to_owned(), expr("lessons"));
-    plan.writes.insert("plan".to_owned(), expr("output.plan"));
-    let mut work = node(
-        "work",
-        Next::Choose(vec![
-            // `lessons` is read with this task's own write in it.
-            Arm {
-                guard: Guard::When(Expr::compile("output.ok && size(lessons) > 0").unwrap()),
-                step: Step::To(to("ship")),
-            },
-            Arm {
-                guard: Guard::Else,
-                step: Step::Retry { head: "plan".to_owned(), max_attempts: 3, exhausted: end("gave_up") },
-            },
-        ]),
-    );
-    work.writes.insert("lessons".to_owned(), expr("[output.lesson]"));
-    let mut ship = node("ship", Next::To(end("done")));
-    ship.writes.insert("url".to_owned(), expr("output.url"));
-    ship.conditions.insert("draft".to_owned(), Expr::compile("size(lessons) > 2").unwrap());
-    let key = |ty: Type, reducer| StateKey { ty, reducer };
-    let end = |outcome, output| End { outcome, output };
-    let steps = source.strip_prefix("limit ").map(|n| n.parse().unwrap());
-    Graph {
-        name: "scripted".to_owned(),
-        description: String::new(),
-        hash: prunella_engine::canonical::hash(&json!(source)),
-        source: source.to_owned(),
-        inputs: IndexMap::from([("goal".to_owned(), Type::String)]),
-        models: IndexMap::new(),
-        types: IndexMap::new(),
-        state: IndexMap::from([
-            ("plan".to_owned(), key(Type::String, Reducer::Last)),
-            ("lessons".to_owned(), key(Type::List(Box::new(Type::String)), Reducer::Append)),
-            ("url".to_owned(), key(Type::String, Reducer::Last)),
-        ]),
-        limits: Limits {
-            steps: steps.or(Some(60)),
-            wall_ms: Some(3_600_000),
-            cost_microusd: Some(1_000_000),
-            exhausted: "gave_up".to_owned(),
-        },
-        ends: IndexMap::from([
-            ("done".to_owned(), end(Outcome::Success, Some(expr("{'url': url, 'goal': inputs.goal}")))),
-            ("gave_up".to_owned(), end(Outcome::Failure, None)),
-        ]),
-        start: "plan".to_owned(),
-        nodes: IndexMap::from([
-            ("plan".to_owned(), plan),
-            ("work".to_owned(), work),
-            ("ship".to_owned(), ship),
-        ]),
+    match prunella_engine::graph::load("loop.yaml", source, &kinds()) {
+        Ok((graph, _)) => graph,
+        Err(found) => panic!("{}", found.iter().map(|one| one.render(source)).collect::<String>()),
     }
 }
 
@@ -177,7 +120,7 @@ pub(crate) fn graph(source: &str) -> Graph {
 pub(crate) struct Script {
     /// The attempt at which `work.do` answers ok.
     pub(crate) ok_at: u32,
-    /// How many times each new effect of these names fails, retryable, before it is answered.
+    /// How many times each effect whose line begins so fails, retryable, before it is answered.
     pub(crate) failures: BTreeMap<String, u32>,
     /// `ship.it` happened, says whoever asks after a crash; else what was really shipped.
     pub(crate) unknown: bool,
@@ -232,7 +175,8 @@ impl World for ScriptedWorld {
     }
 
     async fn perform(&self, call: Call) -> Result<Done, EffectError> {
-        let wanted = self.script.failures.get(&call.name).copied().unwrap_or(0);
+        let mut failures = self.script.failures.iter();
+        let wanted = failures.find(|(key, _)| line(&call).starts_with(key.as_str())).map_or(0, |(_, n)| *n);
         {
             let mut failed = self.failed.lock().unwrap();
             let count = failed.entry(line(&call)).or_insert(0);
@@ -295,11 +239,11 @@ pub(crate) struct Scene {
 }
 
 pub(crate) fn loader() -> prunella_engine::run::Loader {
-    Arc::new(|source| Ok(graph(source)))
+    prunella_engine::run::loader(&kinds())
 }
 
 pub(crate) fn options() -> Options {
-    let mut options = Options::new(loader());
+    let mut options = Options::new(&kinds());
     options.clock = Arc::new(StepClock::at(1_795_000_000_000));
     options.redactor = Redactor::new([("TOKEN".to_owned(), "hunter2hunter2".to_owned())]);
     options
@@ -320,7 +264,7 @@ impl Scene {
     pub(crate) fn start(&self, source: &str) -> String {
         let new = NewInputs {
             inputs: json!({"goal": "mend"}),
-            settings: json!({}),
+            settings: json!({"models": {"fixer": {"name": "scripted-1"}}}),
             local: json!({"repo": "/here"}),
         };
         self.engine.start(&graph(source), new).unwrap()

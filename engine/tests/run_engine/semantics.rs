@@ -4,12 +4,12 @@ use prunella_engine::event::Event;
 use prunella_engine::store::RunStatus;
 use serde_json::json;
 
-use crate::scene::{Scene, Script};
+use crate::scene::{LOOP, Scene, Script, graph};
 
 #[test]
 fn the_third_attempt_succeeds_and_everybody_is_told() {
     let scene = Scene::new(Script::default());
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let (result, events) = scene.go(&run);
     let result = result.unwrap();
     assert_eq!((result.status, result.end.as_deref(), result.exit), (RunStatus::Ended, Some("done"), 0));
@@ -49,7 +49,7 @@ fn the_third_attempt_succeeds_and_everybody_is_told() {
 #[test]
 fn the_first_attempt_may_do() {
     let scene = Scene::new(Script { ok_at: 1, ..Script::default() });
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     assert_eq!(scene.finish(&run).exit, 0);
     assert_eq!(scene.engine.view(&run).unwrap().steps.len(), 3);
 }
@@ -57,7 +57,7 @@ fn the_first_attempt_may_do() {
 #[test]
 fn attempts_run_out() {
     let scene = Scene::new(Script { ok_at: 9, ..Script::default() });
-    let run = scene.start("loop");
+    let run = scene.start(LOOP);
     let result = scene.finish(&run);
     assert_eq!((result.end.as_deref(), result.limit, result.exit), (Some("gave_up"), None, 10));
     let view = scene.engine.view(&run).unwrap();
@@ -68,11 +68,12 @@ fn attempts_run_out() {
 #[test]
 fn a_limit_is_told_wherever_it_leads() {
     for (source, script, limit) in [
-        ("limit 3", Script::default(), "steps"),
-        ("loop", Script { cost: 600_000, ..Script::default() }, "cost"),
+        (LOOP.replace("60", "3"), Script::default(), "steps"),
+        (LOOP.replace("1h", "1ms"), Script::default(), "wall"),
+        (LOOP.to_owned(), Script { cost: 600_000, ..Script::default() }, "cost"),
     ] {
         let scene = Scene::new(script);
-        let result = scene.finish(&scene.start(source));
+        let result = scene.finish(&scene.start(&source));
         assert_eq!(
             (result.end.as_deref(), result.limit.as_deref(), result.exit),
             (Some("gave_up"), Some(limit), 14)
@@ -89,7 +90,7 @@ fn inputs_are_checked_before_there_is_a_run() {
         (json!({"goal": "x", "gaol": 1}), "no input `gaol`"),
     ] {
         let new = prunella_engine::run::NewInputs { inputs, settings: json!({}), local: json!({}) };
-        let fault = scene.engine.start(&crate::scene::graph("loop"), new).unwrap_err();
+        let fault = scene.engine.start(&graph(LOOP), new).unwrap_err();
         assert!(fault.message.contains(words), "{}", fault.message);
         assert_eq!(fault.exit, 2);
     }

@@ -19,7 +19,7 @@ static WHOLE: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Longest quoted line that is kept, in characters.
-const LONGEST_CODE: usize = 2000;
+const LONGEST_CODE: usize = 1000;
 
 /// The frame that `text`, a line without its prefix, begins.
 pub(super) fn first_line(text: &str) -> Option<Frame> {

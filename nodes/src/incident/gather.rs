@@ -3,6 +3,9 @@
 use super::{MOST_TRACES, Parsed, Trace, fingerprint, template};
 use crate::types::{Frame, Incident};
 
+/// Most frames of all groups together: what the world is asked about stays small.
+const MOST_FRAMES_OF_ALL: usize = 4000;
+
 /// Sightings of one trace with the same text but for its message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
@@ -45,6 +48,7 @@ pub fn gather(parsed: Parsed) -> Gathered {
     let mut groups: Vec<Group> = Vec::new();
     let mut places = std::collections::BTreeMap::new();
     let mut left_out = std::collections::BTreeSet::new();
+    let mut frames = 0;
     for trace in parsed.traces.into_iter().rev() {
         let template = template(&trace.message);
         let key = key(&trace, &template);
@@ -54,7 +58,8 @@ pub fn gather(parsed: Parsed) -> Gathered {
             if !trace.stamp.is_empty() {
                 group.first_seen = trace.stamp;
             }
-        } else if groups.len() < MOST_TRACES {
+        } else if groups.len() < MOST_TRACES && frames < MOST_FRAMES_OF_ALL {
+            frames += trace.frames.len();
             places.insert(key, groups.len());
             groups.push(Group { first_seen: trace.stamp.clone(), trace, template, count: 1 });
         } else {

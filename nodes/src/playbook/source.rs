@@ -163,11 +163,6 @@ pub(crate) fn ancestors<'t>(node: Node<'t>) -> impl Iterator<Item = Node<'t>> {
     std::iter::successors(node.parent(), |n| n.parent())
 }
 
-/// The nearest ancestor of one of `kinds`, or the node itself.
-pub(crate) fn around<'t>(node: Node<'t>, kinds: &[&str]) -> Option<Node<'t>> {
-    std::iter::once(node).chain(ancestors(node)).find(|n| n.is_named() && kinds.contains(&n.kind()))
-}
-
 /// The statement that a node belongs to: the nearest one that stands in a block or at the top.
 pub(crate) fn statement(node: Node<'_>) -> Option<Node<'_>> {
     std::iter::once(node)

@@ -5,13 +5,19 @@ use crate::incident::template;
 use crate::types::{Frame, Incident};
 
 /// The failing test that is the incident's: the exception's type is the same, and so are file and function of the
-/// innermost frame in the repository. Of several, the one with the same message template, then with more frames in common.
+/// innermost frame in the repository, and its message's template or the line that raised. Of several, the one with the same
+/// template, then with more frames in common.
 pub(super) fn matching<'a>(incident: &Incident, failed: &'a [FailedTest]) -> Option<&'a FailedTest> {
     let place = innermost(&incident.frames)?;
     failed
         .iter()
         .filter(|test| same_exception(&test.exception, &incident.exception))
         .filter(|test| innermost(&test.frames) == Some(place))
+        .filter(|test| {
+            let raised = line(&incident.frames);
+            template(&test.message) == incident.template
+                || (!raised.is_empty() && raised == line(&test.frames))
+        })
         .max_by(|a, b| {
             let rank = |test: &FailedTest| {
                 (template(&test.message) == incident.template, shared(&incident.frames, &test.frames))
@@ -46,6 +52,11 @@ fn place(frame: &Frame) -> Option<(&str, &str)> {
     frame.path.as_ref().filter(ours).map(|path| (path.0.as_str(), frame.function.as_str()))
 }
 
+/// What the innermost frame in the repository quotes.
+fn line(frames: &[Frame]) -> &str {
+    frames.iter().rev().find(|frame| place(frame).is_some()).map_or("", |frame| frame.code.trim())
+}
+
 /// How many places of `a` are in `b`.
 fn shared(a: &[Frame], b: &[Frame]) -> usize {
     a.iter().filter_map(place).filter(|one| b.iter().filter_map(place).any(|other| other == *one)).count()
@@ -56,7 +67,8 @@ mod tests {
     use super::*;
 
     fn frame(path: Option<&str>, function: &str) -> Frame {
-        Frame { path: path.map(Into::into), function: function.into(), ..Frame::default() }
+        let code = format!("raise {function}");
+        Frame { path: path.map(Into::into), function: function.into(), code, ..Frame::default() }
     }
 
     fn test(id: &str, exception: &str, message: &str, frames: Vec<Frame>) -> FailedTest {
@@ -93,6 +105,8 @@ mod tests {
         assert_eq!(matching(&incident(), &failed).unwrap().id, "c");
         assert!(matching(&incident(), &failed[..1]).is_none());
         assert!(matching(&incident(), &failed[4..]).is_none());
+        let elsewhere = Frame { code: "raise other".into(), ..frame(Some("shop/cart.py"), "total") };
+        assert!(matching(&incident(), &[test("g", "Broken", "other", vec![elsewhere])]).is_none());
         assert!(is_same(&incident(), &failed[4]) && !is_same(&incident(), &failed[0]));
     }
 }

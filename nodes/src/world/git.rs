@@ -2,7 +2,9 @@
 //! and no git hook, filter or external program runs: libgit2 has none of them but line endings and `$Id$`, and
 //! those only act on a check-out, which never happens.
 
+mod branch;
 pub(crate) mod commit;
+mod create;
 mod diff;
 mod export;
 mod tree;
@@ -17,6 +19,7 @@ use git2::{ObjectType, Oid, Repository};
 use prunella_engine::EffectError;
 
 pub use commit::{commit, is_ours, reconcile_commit};
+pub use create::create;
 pub use diff::apply_to_base;
 pub use tree::write_tree;
 

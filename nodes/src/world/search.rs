@@ -8,7 +8,7 @@ use prunella_engine::types::RepoPath;
 
 use crate::effects::{FailedTest, PlaybookFix, PlaybookRequest, PlaybookResponse};
 use crate::playbook::{self, Failure, Proposal, Sources};
-use crate::types::Reproduction;
+use crate::types::{Frame, Reproduction};
 use crate::world::git::{FileEdit, GitRepo};
 
 /// Most fixes that are handed out.
@@ -85,7 +85,7 @@ pub fn search(
 
     for batch in proposals.chunks(BATCH) {
         let best = passing.iter().map(|p| p.proposal.score).fold(0.0, f64::max);
-        if passing.len() >= ENOUGH || batch.first().is_some_and(|p| p.score < best * 0.35) {
+        if passing.len() >= ENOUGH || batch.first().is_some_and(|p| p.score < best * 0.55) {
             break;
         }
         run.try_batch(batch.to_vec(), false, &failure, &mut passing, &mut further)?;
@@ -156,17 +156,29 @@ impl Run<'_> {
 /// How the base fails: as the trial saw it, with the marks of the incident's trace where it has none.
 fn base_failure(request: &PlaybookRequest, base: Option<&TrialOutcome>) -> Failure {
     let incident = Failure::from(&request.incident);
-    let Some(failed) = base.and_then(|o| o.failure.as_ref()) else { return incident };
-    let mut failure = Failure::from(failed);
+    let mut failure = match base.and_then(|o| o.failure.as_ref()) {
+        Some(failed) => Failure::from(failed),
+        None if !incident.frames.is_empty() => incident.clone(),
+        // It ran into the limit: there is no trace, only the test.
+        None => Failure { exception: "Timeout".into(), ..Failure::default() },
+    };
     if failure.frames.iter().all(|f| f.path.is_none()) && failure.exception == incident.exception {
-        return incident;
+        failure = incident.clone();
     }
     for frame in failure.frames.iter_mut().filter(|f| f.mark_start.is_none()) {
-        let same = |o: &&crate::types::Frame| o.path == frame.path && o.code.trim() == frame.code.trim();
+        let same = |o: &&Frame| o.path == frame.path && o.code.trim() == frame.code.trim();
         if let Some(other) = incident.frames.iter().find(same) {
             frame.mark_start = other.mark_start;
             frame.mark_end = other.mark_end;
         }
+    }
+    let test = &request.reproduction;
+    if !failure.frames.iter().any(|f| f.path.as_ref() == Some(&test.path)) {
+        let function =
+            test.test_id.rsplit("::").next().unwrap_or("").split('[').next().unwrap_or("").to_owned();
+        let frame =
+            Frame { file: test.path.0.clone(), function, path: Some(test.path.clone()), ..Frame::default() };
+        failure.frames.insert(0, frame);
     }
     failure
 }

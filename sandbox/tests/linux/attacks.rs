@@ -178,6 +178,12 @@ fn a_foreign_numbering_is_deadly() {
     assert!(matches!(report.end, End::Denied { .. }), "{:?} {}", report.end, report.stdout.text());
 }
 
+/// Only Landlock stands in the way of this one.
+#[test]
+fn the_second_wall_stands() {
+    assert_eq!(shell("echo x 2>/dev/null > /proc/self/comm || echo refused").output(), "refused\n");
+}
+
 #[test]
 fn limits_and_priorities_cannot_be_raised() {
     let script = "
@@ -185,6 +191,8 @@ import os, resource
 for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
     try: resource.setrlimit(limit, (resource.RLIM_INFINITY,) * 2); print('raised', limit)
     except (ValueError, OSError): pass
+try: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); print('core dumps to the host')
+except (ValueError, OSError): pass
 try: os.nice(-5); print('nice')
 except OSError: pass
 try: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)); print('realtime')

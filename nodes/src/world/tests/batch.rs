@@ -5,9 +5,9 @@ use std::time::Duration;
 use prunella_engine::EffectError;
 use serde_json::{Value, json};
 
+use super::Tester;
 use super::jobs::{Start, Step};
 use super::probe::outcomes;
-use super::Tester;
 use crate::effects::ProbeOutcome;
 use crate::types::Reproduction;
 use crate::world::git::FileEdit;
@@ -49,12 +49,18 @@ impl Tester {
             .candidates
             .iter()
             .map(|edits| {
-                let mut step = base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit);
+                let mut step =
+                    base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit);
                 step.files = generated.iter().cloned().collect();
-                step.files.extend(edits.iter().map(|(path, content)| (path.clone(), encode(content.as_deref()))));
+                step.files
+                    .extend(edits.iter().map(|(path, content)| (path.clone(), encode(content.as_deref()))));
                 step
             })
             .collect();
+        let mut warm =
+            base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit.max(30.0));
+        warm.files = generated.into_iter().collect();
+        warm.learn = true;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
         let size = steps.len().div_ceil(workers).clamp(1, CHUNK);
         let chunks: Vec<&[Step]> = steps.chunks(size).collect();
@@ -62,16 +68,12 @@ impl Tester {
         // As many starts at once as there are workers; answers keep the order of the candidates.
         for group in chunks.chunks(workers) {
             let ran: Vec<Result<Vec<ProbeOutcome>, EffectError>> = std::thread::scope(|scope| {
-                let base = &base;
+                let (base, warm) = (&base, &warm);
                 let running: Vec<_> = group
                     .iter()
                     .map(|chunk| {
                         scope.spawn(move || {
-                            let mut steps = chunk.to_vec();
-                            // The first process tells what the parent can import ahead for the others.
-                            if let Some(first) = steps.first_mut() {
-                                first.learn = true;
-                            }
+                            let steps = chunk.to_vec();
                             let paths = vec![&*reproduction.path; steps.len()];
                             let ran = self.launcher.run(Start {
                                 tree: &base.tree,
@@ -80,6 +82,7 @@ impl Tester {
                                 protect: Vec::new(),
                                 steps,
                                 seed: 0,
+                                warm: Some(warm.clone()),
                             })?;
                             Ok(outcomes(&ran, &paths))
                         })

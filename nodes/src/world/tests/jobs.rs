@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// Tests to make twins of.
     pub(crate) wanted: Vec<Value>,
+    /// A step over the plain base that is run first, unreported, so that the others start warm.
+    pub(crate) warm: Option<Step>,
 }
 
 impl Plan {
@@ -77,7 +79,7 @@ pub(crate) struct Step {
     pub(crate) files: Vec<(String, Value)>,
     /// Files whose executed lines are wanted.
     pub(crate) trace: Vec<String>,
-    /// Whether the parent should learn which library modules to import ahead.
+    /// Whether the parent should learn which modules to import ahead.
     pub(crate) learn: bool,
     /// Whether unittest loads `extra` alone.
     pub(crate) only: bool,
@@ -97,6 +99,8 @@ pub(crate) struct Start<'a> {
     pub(crate) steps: Vec<Step>,
     /// `PYTHONHASHSEED`.
     pub(crate) seed: u32,
+    /// A step over the plain base that is run first, unreported, so that the others start warm.
+    pub(crate) warm: Option<Step>,
 }
 
 /// What one start came to.
@@ -163,6 +167,7 @@ impl Launcher {
             pythonpath: settings.pythonpath.clone(),
             steps: start.steps,
             wanted: Vec::new(),
+            warm: start.warm,
         };
         let wall = Duration::from_secs_f64(wall.clamp(1.0, 7200.0));
         let limits = Limits { wall, cpu: wall, ..Limits::default() };
@@ -227,7 +232,8 @@ impl Launcher {
             ..Job::default()
         };
         let report = self.perform(&job)?;
-        let answer = records::lines(&report.channel).find_map(|mut record| record.get_mut(key).map(Value::take));
+        let answer =
+            records::lines(&report.channel).find_map(|mut record| record.get_mut(key).map(Value::take));
         Ok(answer.ok_or_else(|| {
             let said = report.stderr.text();
             let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");

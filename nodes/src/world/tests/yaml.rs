@@ -38,7 +38,12 @@ pub(crate) fn read(text: &str) -> Result<HostSettings, String> {
         match key.as_str() {
             "tests" => lower(node, &mut out).map_err(|(line, why)| at(line, why))?,
             "policy" | "models" | "pr" => {}
-            _ => return Err(at(node.line, format!("unknown key `{key}`; there are `tests`, `policy`, `models`, `pr`"))),
+            _ => {
+                return Err(at(
+                    node.line,
+                    format!("unknown key `{key}`; there are `tests`, `policy`, `models`, `pr`"),
+                ));
+            }
         }
     }
     Ok(out)
@@ -61,7 +66,9 @@ fn lower(node: Node, out: &mut HostSettings) -> Result<(), Problem> {
                 out.env = env;
             }
             _ => {
-                let why = format!("unknown key `tests.{key}`; there are `command`, `python`, `env`, `pythonpath`, `mounts`");
+                let why = format!(
+                    "unknown key `tests.{key}`; there are `command`, `python`, `env`, `pythonpath`, `mounts`"
+                );
                 return Err((node.line, why));
             }
         }

@@ -100,7 +100,8 @@ fn limits(spec: &Spec) -> Result<(), Fail> {
         (Resource::Fsize, spec.disk, 0),
         (Resource::Nofile, 1024, 0),
         (Resource::Nproc, spec.processes + own, 0),
-        (Resource::Core, 0, 0),
+        // Where a program of the host takes core dumps, the kernel asks it even at 0, and at 1 only not.
+        (Resource::Core, 1, 0),
         (Resource::Stack, 8 << 20, 0),
         (Resource::Memlock, 0, 0),
         (Resource::Msgqueue, 1 << 16, 0),

@@ -2,6 +2,7 @@
 import json
 import os
 import sys
+import tempfile
 import traceback
 
 CAP_TEXT = 4000
@@ -116,19 +117,23 @@ def shorten(file):
     return file
 
 
-def modules_of_library():
-    """Imported modules that belong to the interpreter's own library, for the parent to import ahead."""
-    roots = {os.path.realpath(os.path.dirname(os.__file__)) + os.sep}
-    names = []
+def modules(reporter, pythonpath):
+    """Imported modules by whose they are: the interpreter's library, installed ones, the repository's (top names)."""
+    library = os.path.realpath(os.path.dirname(os.__file__)) + os.sep
+    mounted = tuple(os.path.realpath(p) + os.sep for p in pythonpath if os.path.isabs(p))
+    names = {"library": [], "installed": [], "ours": []}
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or name == "__main__" or name.startswith("prunella_"):
             continue
         real = os.path.realpath(file)
-        if "site-packages" in real or "dist-packages" in real or "/test/" in real:
-            continue
-        if any(real.startswith(root) for root in roots):
-            names.append(name)
+        if reporter.relative(real) is not None:
+            names["ours"].append(name.partition(".")[0])
+        elif "site-packages" in real or "dist-packages" in real or real.startswith(mounted):
+            names["installed"].append(name)
+        elif real.startswith(library):
+            names["library"].append(name)
+    names["ours"] = sorted(set(names["ours"]))
     return names
 
 
@@ -146,6 +151,10 @@ def main(step, plan, fd, nonce):
         # Programs that tests start find the repository as a user's shell would let them.
         os.environ["PYTHONPATH"] = os.pathsep.join(path)
         reporter = Reporter(fd, nonce, top)
+        if plan.get("warm"):
+            # The first run of a batch keeps its compiled code, of the plain base, for the others to read.
+            sys.pycache_prefix = os.path.join(tempfile.gettempdir(), "prunella-compiled")
+            sys.dont_write_bytecode = not step["learn"]
         tracer = None
         if step.get("trace"):
             import prunella_trace
@@ -163,8 +172,8 @@ def main(step, plan, fd, nonce):
         if tracer:
             tracer.stop()
             reporter.send(kind="lines", hit=tracer.result())
-        if step.get("learn"):
-            reporter.send(kind="modules", names=modules_of_library())
+        if step["learn"]:
+            reporter.send(kind="modules", names=modules(reporter, plan["pythonpath"]))
         reporter.send(kind="end", code=int(code))
         sys.stdout.flush()
         sys.stderr.flush()

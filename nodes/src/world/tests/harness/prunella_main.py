@@ -61,7 +61,7 @@ class Step:
         self.foreign = 0
         self.gap = False
         self.rest = b""
-        self.learnt = []
+        self.learnt = {"library": [], "installed": [], "ours": []}
 
     def run(self):
         read, write = os.pipe()
@@ -85,6 +85,8 @@ class Step:
         os.close(read)
         if self.rest:
             self.foreign += 1
+        if self.number < 0:
+            return self.learnt
         self.channel.send({
             "step": self.number,
             "done": {
@@ -159,6 +161,8 @@ class Step:
         if record.get("kind") == "modules":
             self.learnt = record["names"]
             return
+        if self.number < 0:
+            return
         self.channel.send({"step": self.number, "record": record})
 
 
@@ -194,22 +198,28 @@ def sweep(group):
 class Edits:
     """Lays a step's files over the tree and takes them back afterwards."""
 
-    def __init__(self, top, files):
-        self.top, self.files, self.kept = top, files, []
+    def __init__(self, number, top, files):
+        self.number, self.top, self.files, self.kept = number, top, files, []
 
     def __enter__(self):
         for path, content in self.files:
             full = os.path.join(self.top, path)
             try:
                 with open(full, "rb") as f:
-                    self.kept.append((full, f.read()))
+                    self.kept.append((full, f.read(), os.stat(full).st_mtime_ns))
             except FileNotFoundError:
-                self.kept.append((full, None))
+                self.kept.append((full, None, 0))
             write(full, content)
+            if content is not None:
+                # Compiled code is kept by time and size: no two candidates share a time.
+                at = self.kept[-1][2] // 10**9 + 7 + self.number
+                os.utime(full, (at, at))
 
     def __exit__(self, *exc):
-        for full, content in reversed(self.kept):
+        for full, content, at in reversed(self.kept):
             write(full, content, raw=True)
+            if content is not None:
+                os.utime(full, ns=(at, at))
 
 
 def write(full, content, raw=False):
@@ -224,8 +234,27 @@ def write(full, content, raw=False):
         f.write(content)
 
 
-def warm(names):
-    """Imports here what every step would import anyway: only modules of the interpreter's own library."""
+def warm(learnt, pythonpath):
+    """Imports here what every step would import anyway: modules of the interpreter's library and installed ones.
+
+    Nothing of the repository is on the path. What is installed may want to import a package that the repository
+    itself provides, and find another one; then all of that is forgotten again.
+    """
+    extra = [p for p in pythonpath if os.path.isabs(p)]
+    at = prunella_child.site_index(sys.path)
+    before = set(sys.modules)
+    attempt(learnt["library"])
+    library = set(sys.modules)
+    sys.path[at:at] = extra
+    attempt(learnt["installed"])
+    sys.path[:] = [p for p in sys.path if p not in extra]
+    tops = set(learnt["ours"])
+    if any(name.partition(".")[0] in tops for name in set(sys.modules) - before):
+        for name in set(sys.modules) - library:
+            del sys.modules[name]
+
+
+def attempt(names):
     for name in names:
         try:
             importlib.import_module(name)
@@ -256,13 +285,14 @@ def main():
     os.set_blocking(wake[0], False)
     os.set_blocking(wake[1], False)
     signal.set_wakeup_fd(wake[1])
+    if plan.get("warm"):
+        with Edits(-1, plan["top"], plan["warm"]["files"]):
+            learnt = Step(-1, plan["warm"], plan, channel, wake).run()
+        warm(learnt, plan["pythonpath"])
     gc.freeze()
     for number, step in enumerate(plan["steps"]):
-        with Edits(plan["top"], step.get("files", [])):
-            learnt = Step(number, step, plan, channel, wake).run()
-        if number == 0 and len(plan["steps"]) > 1:
-            warm(learnt)
-            gc.freeze()
+        with Edits(number, plan["top"], step["files"]):
+            Step(number, step, plan, channel, wake).run()
     channel.send({"end": len(plan["steps"])})
 
 
