@@ -230,7 +230,8 @@ impl<'a> Driver<'a> {
         if self.halt.is_some() {
             return Ok(());
         }
-        tasks.into_iter().try_for_each(|task| self.begin(task, Vec::new()))
+        let head = self.owner.head();
+        tasks.into_iter().try_for_each(|task| self.begin(Task { head: head.clone(), ..task }, Vec::new()))
     }
 
     fn tell(&mut self, step: Superstep) {

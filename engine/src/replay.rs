@@ -52,6 +52,7 @@ pub fn replay(trace: &Trace, kinds: Option<&Kinds>, load: &Loader) -> Result<Rep
         &facts.graph,
         inputs,
         &past.records,
+        &past.heads,
         blobs.as_ref(),
         &mut |task, effects, recorded| {
             let Some(kinds) = kinds else { return Ok(None) };

@@ -161,10 +161,8 @@ impl Engine {
         let past = Past::of(sealed)?;
         let facts = self.facts(&past.header)?;
         let inputs = past.header.inputs.unpack(&Value::Null, self.tools.store.as_ref())?;
-        let folded =
-            journal::fold(&facts.graph, inputs, &past.records, self.tools.store.as_ref(), &mut |_, _, _| {
-                Ok(None)
-            })?;
+        let (store, look) = (self.tools.store.as_ref(), &mut |_: &_, _: &[_], _: &Value| Ok(None));
+        let folded = journal::fold(&facts.graph, inputs, &past.records, &past.heads, store, look)?;
         let resumed = !past.records.is_empty();
         if let Some(finish) = &folded.finish
             && folded.owed.is_empty()
@@ -279,16 +277,20 @@ impl Engine {
 pub(crate) struct Past {
     pub(crate) header: Header,
     pub(crate) records: Vec<Record>,
+    /// The chain's head after the header and after each record, in hex.
+    pub(crate) heads: Vec<String>,
 }
 
 impl Past {
     pub(crate) fn of(sealed: Vec<Sealed>) -> Result<Self, Fault> {
+        let head = |sealed: &Sealed| blake3::Hash::from_bytes(sealed.chain).to_hex().to_string();
+        let heads = sealed.iter().map(head).collect();
         let mut records = sealed.into_iter().map(|sealed| sealed.record);
         let Some(Record::Header(header)) = records.next() else {
             return Err(Fault::new("journal.header", 21, "the journal does not begin with a header"));
         };
         format::readable("the journal", header.format, format::JOURNAL)?;
-        Ok(Self { header, records: records.collect() })
+        Ok(Self { header, records: records.collect(), heads })
     }
 
     fn is_over(&self) -> bool {

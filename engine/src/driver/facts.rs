@@ -45,7 +45,7 @@ impl Facts {
             prompt: node.prompt.clone(),
             returns: node.returns.as_ref().map(Type::json_schema),
             previous: task.previous.clone(),
-            chain_head: String::new(),
+            chain_head: task.head.clone(),
         })
     }
 }

@@ -85,7 +85,8 @@ pub struct Folded {
 /// comes to now.
 pub type Look<'a> = dyn FnMut(&Task, &[EffectRecord], &Value) -> Result<Option<Value>, Fault> + 'a;
 
-/// Folds `records` (those after the header) of a run of `graph` on `inputs`.
+/// Folds `records` (those after the header) of a run of `graph` on `inputs`. `heads` is the chain's head, in hex,
+/// after the header and after each of them.
 ///
 /// # Errors
 /// Exit 20 where the journal says one thing and the scheduler another, exit 21 where the records make no sense,
@@ -94,6 +95,7 @@ pub fn fold(
     graph: &Arc<Graph>,
     inputs: Value,
     records: &[Record],
+    heads: &[String],
     blobs: &dyn Blobs,
     look: &mut Look<'_>,
 ) -> Result<Folded, Fault> {
@@ -105,11 +107,15 @@ pub fn fold(
         route: None,
         finish: None,
         closed: false,
+        fresh: Vec::new(),
     };
     let commands = folding.scheduler.step(Event::Start)?;
     folding.take(commands)?;
+    let mut heads = heads.iter();
+    folding.made_ready_by(heads.next());
     for record in records {
         folding.record(record, look)?;
+        folding.made_ready_by(heads.next());
     }
     folding.present()
 }
@@ -124,6 +130,8 @@ struct Folding<'a> {
     finish: Option<Finish>,
     /// Whether the `end` record was seen.
     closed: bool,
+    /// Tasks that the last commit made ready.
+    fresh: Vec<Lane>,
 }
 
 impl Folding<'_> {
@@ -222,6 +230,7 @@ impl Folding<'_> {
         for command in commands {
             match command {
                 Command::RunTask(task) => {
+                    self.fresh.push(task.lane.clone());
                     self.tasks.insert(task.lane.clone(), task);
                 }
                 Command::Commit(step) => self.route = Some(route(&step)),
@@ -229,6 +238,18 @@ impl Folding<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Tells the fresh tasks the chain's head, once the records of their superstep are all there.
+    fn made_ready_by(&mut self, head: Option<&String>) {
+        if self.route.is_some() {
+            return;
+        }
+        for lane in std::mem::take(&mut self.fresh) {
+            if let (Some(task), Some(head)) = (self.tasks.get_mut(&lane), head) {
+                task.head.clone_from(head);
+            }
+        }
     }
 
     fn present(mut self) -> Result<Folded, Fault> {

@@ -87,7 +87,8 @@ impl Engine {
         let facts: Facts = self.facts(&past.header)?;
         let inputs = past.header.inputs.unpack(&Value::Null, store.as_ref())?;
         let look = &mut |_: &_, _: &[EffectRecord], _: &Value| Ok(None);
-        let folded = journal::fold(&facts.graph, inputs.clone(), &past.records, store.as_ref(), look)?;
+        let folded =
+            journal::fold(&facts.graph, inputs.clone(), &past.records, &past.heads, store.as_ref(), look)?;
         let used = folded.scheduler.used();
         Ok(RunView {
             run: row,

@@ -47,6 +47,24 @@ fn a_replay_is_the_run() {
 }
 
 #[test]
+fn a_task_knows_the_chain_just_before_it() {
+    let (_, _, trace) = recorded();
+    let ship = |record: &Record| match record {
+        Record::Commit(commit) if commit.lane.node == "ship" => {
+            Some(commit.output.unpack(&Value::Null, trace.blobs.as_ref()).unwrap()["root"].clone())
+        }
+        _ => None,
+    };
+    let told = trace.records.iter().find_map(|sealed| ship(&sealed.record)).unwrap();
+    let route = trace
+        .records
+        .iter()
+        .rfind(|sealed| matches!(&sealed.record, Record::Route(route) if route.to.name() == "ship"));
+    let head = route.unwrap().chain.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(told, json!(head));
+}
+
+#[test]
 fn a_run_that_stopped_replays_as_far_as_it_came() {
     for events in 1..30 {
         let scene = Scene::new(Script::default());

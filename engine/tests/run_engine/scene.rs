@@ -67,7 +67,8 @@ impl Node for Scripted {
                 )
             }
             _ => {
-                Ok(json!({"url": ctx.call::<Ship>(&ask("it")).await?, "draft": ctx.task().settings["draft"]}))
+                let (url, task) = (ctx.call::<Ship>(&ask("it")).await?, ctx.task());
+                Ok(json!({"url": url, "draft": task.settings["draft"], "root": task.chain_head}))
             }
         }
     }
