@@ -154,8 +154,8 @@ impl Inside {
             Baseline::NAME => done(tester.baseline(&request::<Baseline>(call)?)?),
             Probe::NAME => done(tester.probe(&request::<Probe>(call)?)?),
             Resolve::NAME => done(resolve::resolve(repo, &request::<Resolve>(call)?)?),
-            //            Gather::NAME => done(evidence::gather(repo, &request::<Gather>(call)?, blobs)?),
-            //            Apply::NAME => done(apply::apply(repo, &request::<Apply>(call)?, blobs)?),
+            Gather::NAME => done(evidence::gather(repo, &request::<Gather>(call)?, blobs)?),
+            Apply::NAME => done(apply::apply(repo, &request::<Apply>(call)?, blobs)?),
             SearchPlaybook::NAME => {
                 let request = request::<SearchPlaybook>(call)?;
                 let trial = trial::TesterTrial { tester, command: request.command.clone() };

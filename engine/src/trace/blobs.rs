@@ -29,6 +29,11 @@ impl TraceBlobs {
         self.packed.len()
     }
 
+    /// What there is, by hash; read it with [`Blobs::get`].
+    pub fn refs(&self) -> impl Iterator<Item = &BlobRef> {
+        self.packed.values().map(|(blob, _)| blob)
+    }
+
     pub(super) fn add(&mut self, blob: BlobRef, packed: Vec<u8>) {
         self.packed.insert(blob.hash.clone(), (blob, packed));
     }
