@@ -178,6 +178,18 @@ fn a_foreign_numbering_is_deadly() {
     assert!(matches!(report.end, End::Denied { .. }), "{:?} {}", report.end, report.stdout.text());
 }
 
+#[test]
+fn every_namespace_is_private() {
+    let names = ["cgroup", "ipc", "mnt", "net", "pid", "uts"];
+    let script = format!("cd /proc/self/ns; for n in {}; do readlink $n; done", names.join(" "));
+    let inside = shell(&script).output();
+    for name in names {
+        let outside = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+        assert!(inside.contains(&format!("{name}:[")), "{name}: {inside}");
+        assert!(!inside.contains(&*outside.to_string_lossy()), "{name}");
+    }
+}
+
 /// Only Landlock stands in the way of this one.
 #[test]
 fn the_second_wall_stands() {

@@ -69,6 +69,8 @@ fn become_command(
         rustix::io::fcntl_setfd(channel, FdFlags::empty()).at("channel", "")?;
         env.insert("PRUNELLA_FD".into(), channel.as_raw_fd().to_string());
     }
+    // Should memory run out, it is the command that goes, not what reports on it. There may be no /proc.
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
     limits(spec)?;
     drop_identity(spec)?;
     std::env::set_current_dir(&folder).at("working directory", &spec.cwd)?;

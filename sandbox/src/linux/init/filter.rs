@@ -129,7 +129,7 @@ const FCHMODAT2: i64 = 452;
 
 /// Refused whatever the arguments.
 fn always() -> Vec<i64> {
-    let mut calls = vec![
+    let everywhere = vec![
         // The mount family.
         libc::SYS_mount,
         libc::SYS_umount2,
@@ -191,6 +191,8 @@ fn always() -> Vec<i64> {
         libc::SYS_setdomainname,
     ];
     #[cfg(target_arch = "x86_64")]
-    calls.extend([libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt]);
-    calls
+    let here = [libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt];
+    #[cfg(not(target_arch = "x86_64"))]
+    let here = [];
+    everywhere.into_iter().chain(here).collect()
 }
