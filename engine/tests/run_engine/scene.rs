@@ -67,7 +67,11 @@ impl Node for Scripted {
                 )
             }
             _ => {
-                Ok(json!({"url": ctx.call::<Ship>(&ask("it")).await?, "draft": ctx.task().settings["draft"]}))
+                // Made from the journal, and so the same on every resume and replay.
+                let after = format!("it after {}", &ctx.task().chain_head[..16]);
+                Ok(
+                    json!({"url": ctx.call::<Ship>(&ask(&after)).await?, "draft": ctx.task().settings["draft"]}),
+                )
             }
         }
     }
