@@ -24,8 +24,9 @@ pub struct TaskInfo {
     pub attempt: u32,
     /// The most attempts that loop allows; 1 outside a loop.
     pub max_attempts: u32,
-    /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
-    /// resolved settings: `{role, provider, name, …}`, or null when none is configured).
+    /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON:
+    /// `strategies`, `draft` (already evaluated), `model` (the role's resolved settings: `{role, provider, name, …}`,
+    /// or null when none is configured).
     pub settings: Value,
     /// The node's `prompt`, when it has one.
     pub prompt: Option<Template>,
@@ -33,8 +34,8 @@ pub struct TaskInfo {
     pub returns: Option<Value>,
     /// Output of this node's last execution in its scope.
     pub previous: Option<Value>,
-    /// The hash of the journal's last record before this task began, lower-case hex; recorded, so the same on
-    /// resume and in replay. Empty where there is no journal.
+    /// The hash of the journal's record that led to this task, lower-case hex: the same on resume and in replay.
+    /// Empty where there is no journal.
     pub chain_head: String,
 }
 

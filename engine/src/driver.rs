@@ -32,7 +32,7 @@ use crate::event::Event;
 use crate::journal::{self, LogLine, Pending, Record};
 use crate::redact::Redactor;
 use crate::run::{Stop, StopWish};
-use crate::scheduler::{self, Command, Finish, Scheduler, Superstep, Task, Used};
+use crate::scheduler::{self, Command, Finish, Scheduler, Superstep, Used};
 use crate::store::{Durability, Owner, RunStatus, Store};
 use crate::{Fault, Kinds, Lane, World};
 
@@ -106,8 +106,8 @@ impl<'a> Driver<'a> {
         if self.cancel_wanted()? {
             self.cancel()?;
         } else {
-            for Pending { task, effects } in pending {
-                self.begin(task, effects)?;
+            for one in pending {
+                self.begin(one)?;
             }
         }
         let stop = self.tools.stop.clone();
@@ -134,8 +134,9 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Starts the body of a task; `recorded` is what the journal holds of its effects.
-    fn begin(&mut self, task: Task, recorded: Vec<journal::EffectRecord>) -> Result<(), Fault> {
+    /// Starts the body of a task, or starts it again with what the journal holds of it.
+    fn begin(&mut self, pending: Pending) -> Result<(), Fault> {
+        let task = &pending.task;
         let graph = &self.facts.graph;
         let node = graph.nodes.get(&task.lane.node).ok_or_else(|| Fault::bug("a task without a node"))?;
         (self.sink)(Event::TaskStarted {
@@ -146,8 +147,7 @@ impl<'a> Driver<'a> {
         });
         let lane = task.lane.clone();
         let blobs: Arc<dyn Blobs> = self.tools.store.clone();
-        let body =
-            Body::new(self.facts, &self.tools.kinds, task, recorded, blobs, self.tools.clock.ticks_ms())?;
+        let body = Body::new(self.facts, &self.tools.kinds, pending, blobs, self.tools.clock.ticks_ms())?;
         self.bodies.insert(lane.clone(), body);
         self.ready.push_back(lane);
         Ok(())
@@ -231,7 +231,9 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         let head = self.owner.head();
-        tasks.into_iter().try_for_each(|task| self.begin(Task { head: head.clone(), ..task }, Vec::new()))
+        tasks
+            .into_iter()
+            .try_for_each(|task| self.begin(Pending { task, effects: Vec::new(), head: head.clone() }))
     }
 
     fn tell(&mut self, step: Superstep) {

@@ -4,11 +4,13 @@
 //! record can be changed, dropped or moved without every later hash telling. State is the fold of the commits.
 
 mod fold;
+mod past;
 mod payload;
 mod record;
 
 pub use fold::{Divergence, Folded, Look, Pending, fold};
 pub(crate) use fold::{end_record, superstep_records};
+pub use past::{Past, Sealed};
 pub use payload::Payload;
 pub use record::{
     Commit, EffectRecord, EndRecord, GraphPin, Header, Interrupt, LogLine, Phase, Record, Resume, Route, To,
@@ -32,6 +34,12 @@ pub fn link(previous: &Chain, bytes: &[u8]) -> Chain {
     let mut hasher = blake3::Hasher::new();
     hasher.update(previous).update(bytes);
     *hasher.finalize().as_bytes()
+}
+
+/// A chain hash in lower-case hex.
+#[must_use]
+pub fn hex(chain: &Chain) -> String {
+    blake3::Hash::from_bytes(*chain).to_hex().to_string()
 }
 
 /// The canonical bytes of `record`.

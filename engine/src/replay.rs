@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use crate::blob::Blobs;
 use crate::driver::{Body, Facts, Known, Polled, known};
 use crate::graph::Outcome;
-use crate::journal::{self, Divergence, EffectRecord, Pending};
-use crate::run::{Loader, Past, pin};
-use crate::scheduler::Task;
+use crate::journal::{self, Divergence, Past, Pending};
+use crate::run::{Loader, pin};
 use crate::trace::Trace;
 use crate::{Fault, Kinds};
 
@@ -46,30 +45,16 @@ pub fn replay(trace: &Trace, kinds: Option<&Kinds>, load: &Loader) -> Result<Rep
     let blobs: Arc<dyn Blobs> = trace.blobs.clone();
     let past = Past::of(trace.records.clone())?;
     let facts = pin::facts(&past.header, kinds, load, blobs.as_ref())?;
-    let inputs = past.header.inputs.unpack(&Value::Null, blobs.as_ref())?;
     let mut answered = 0;
-    let folded = journal::fold(
-        &facts.graph,
-        inputs,
-        &past.records,
-        &past.heads,
-        blobs.as_ref(),
-        &mut |task, effects, recorded| {
-            let Some(kinds) = kinds else { return Ok(None) };
-            let mut stage = Stage { facts: &facts, kinds, blobs: &blobs, answered: &mut answered };
-            let output = stage.play(task, effects, recorded)?;
-            output.map(Some).ok_or_else(|| {
-                let lane = Some(&task.lane);
-                Divergence::new(lane, "effect missing", None, Value::Null, json!("the node asks for more"))
-                    .into()
-            })
-        },
-    )?;
-    if let Some(kinds) = kinds {
-        for Pending { task, effects } in &folded.pending {
-            let mut stage = Stage { facts: &facts, kinds, blobs: &blobs, answered: &mut answered };
-            stage.play(task, effects, &Value::Null)?;
-        }
+    let mut play = |pending: &Pending, recorded: Option<&Value>| {
+        let Some(kinds) = kinds else { return Ok(None) };
+        Stage { facts: &facts, kinds, blobs: &blobs, answered: &mut answered }.play(pending, recorded)
+    };
+    let folded = journal::fold(&facts.graph, &past, blobs.as_ref(), &mut |pending, output| {
+        play(pending, Some(output))
+    })?;
+    for pending in &folded.pending {
+        play(pending, None)?;
     }
     let finish = folded.finish.as_ref();
     Ok(Replayed {
@@ -92,16 +77,11 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Runs a body on its recorded effects. Nothing when it waits for one that the trace has no answer of.
-    fn play(
-        &mut self,
-        task: &Task,
-        effects: &[EffectRecord],
-        recorded: &Value,
-    ) -> Result<Option<Value>, Fault> {
-        let lane = &task.lane;
-        let mut body =
-            Body::new(self.facts, self.kinds, task.clone(), effects.to_vec(), Arc::clone(self.blobs), 0)?;
+    /// Runs a body on its recorded effects and gives its output. Nothing when the task has no commit (no `recorded`
+    /// output) and waits for an answer that the trace does not have.
+    fn play(&mut self, pending: &Pending, recorded: Option<&Value>) -> Result<Option<Value>, Fault> {
+        let lane = &pending.task.lane;
+        let mut body = Body::new(self.facts, self.kinds, pending.clone(), Arc::clone(self.blobs), 0)?;
         loop {
             let ordinals = match body.poll() {
                 Ok(Polled::Returned(output)) => {
@@ -109,9 +89,11 @@ impl Stage<'_> {
                     return Ok(Some(output));
                 }
                 Ok(Polled::Asked(ordinals)) => ordinals,
+                // What stopped the run stops it again.
+                Err(_) if recorded.is_none() => return Ok(None),
                 Err(fault) => {
                     let now = json!({"error": fault.message});
-                    return Err(Divergence::new(Some(lane), "output", None, recorded.clone(), now).into());
+                    return Err(Divergence::new(Some(lane), "output", None, json!(recorded), now).into());
                 }
             };
             for ordinal in ordinals {
@@ -123,7 +105,7 @@ impl Stage<'_> {
                         *self.answered += 1;
                         body.answer(ordinal, response, 0)?;
                     }
-                    Known::Tries(_) if recorded.is_null() => return Ok(None),
+                    Known::Tries(_) if recorded.is_none() => return Ok(None),
                     Known::Tries(_) => {
                         let now = json!({"name": name, "request": request});
                         let key = format!("{name} (effect {ordinal})");

@@ -21,10 +21,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::driver::{Driver, Facts, Halt, Rest, Tools};
 use crate::event::Event;
 use crate::graph::{self, Graph};
-use crate::journal::{self, Folded, GraphPin, Header, Payload, Record, Resume};
+use crate::journal::{self, Folded, GraphPin, Header, Past, Payload, Record, Resume};
 use crate::redact::Redactor;
 use crate::scheduler::Scheduler;
-use crate::store::{Durability, NewRun, Owner, RunStatus, Sealed, Store};
+use crate::store::{Durability, NewRun, Owner, RunStatus, Store};
 use crate::{Fault, Kinds, World, format};
 
 /// Makes a checked graph from the text that a run was started with.
@@ -160,9 +160,7 @@ impl Engine {
         let (mut owner, sealed) = self.tools.store.own(run)?;
         let past = Past::of(sealed)?;
         let facts = self.facts(&past.header)?;
-        let inputs = past.header.inputs.unpack(&Value::Null, self.tools.store.as_ref())?;
-        let (store, look) = (self.tools.store.as_ref(), &mut |_: &_, _: &[_], _: &Value| Ok(None));
-        let folded = journal::fold(&facts.graph, inputs, &past.records, &past.heads, store, look)?;
+        let folded = journal::fold(&facts.graph, &past, self.tools.store.as_ref(), &mut |_, _| Ok(None))?;
         let resumed = !past.records.is_empty();
         if let Some(finish) = &folded.finish
             && folded.owed.is_empty()
@@ -270,31 +268,6 @@ impl Engine {
             Err(fault) if result.exit != fault.exit => Err(fault),
             _ => Ok(result),
         }
-    }
-}
-
-/// A run's journal, taken apart.
-pub(crate) struct Past {
-    pub(crate) header: Header,
-    pub(crate) records: Vec<Record>,
-    /// The chain's head after the header and after each record, in hex.
-    pub(crate) heads: Vec<String>,
-}
-
-impl Past {
-    pub(crate) fn of(sealed: Vec<Sealed>) -> Result<Self, Fault> {
-        let head = |sealed: &Sealed| blake3::Hash::from_bytes(sealed.chain).to_hex().to_string();
-        let heads = sealed.iter().map(head).collect();
-        let mut records = sealed.into_iter().map(|sealed| sealed.record);
-        let Some(Record::Header(header)) = records.next() else {
-            return Err(Fault::new("journal.header", 21, "the journal does not begin with a header"));
-        };
-        format::readable("the journal", header.format, format::JOURNAL)?;
-        Ok(Self { header, records: records.collect(), heads })
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self.records.last(), Some(Record::End(_)))
     }
 }
 

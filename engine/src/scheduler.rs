@@ -79,9 +79,6 @@ pub struct Task {
     pub max_attempts: u32,
     /// What the node returned last time in this scope.
     pub previous: Option<Value>,
-    /// The chain hash of the journal after the records that made it ready, in hex. The scheduler leaves it empty;
-    /// whoever keeps the journal fills it in.
-    pub head: String,
 }
 
 /// What happens together when a task is done.
@@ -292,7 +289,7 @@ impl Scheduler {
         let input = eval::input(def, &vars).map_err(|fault| fault.at(&lane))?;
         let conditions = eval::conditions(def, &vars).map_err(|fault| fault.at(&lane))?;
         let previous = scope.outputs.get(node).cloned();
-        Ok(Command::RunTask(Task { lane, input, conditions, attempt, max_attempts, previous, head: String::new() }))
+        Ok(Command::RunTask(Task { lane, input, conditions, attempt, max_attempts, previous }))
     }
 
     /// Ends the run at `end`; `attempt` is that of the task that led there.

@@ -23,7 +23,8 @@ pub(crate) use blobs::unpack;
 pub use owner::{Durability, Owner};
 pub use rows::{RunRow, RunStatus};
 
-use crate::journal::{self, Chain, Record};
+pub use crate::journal::Sealed;
+use crate::journal::{self, Record};
 use crate::{Fault, canonical};
 use error::sql;
 
@@ -52,25 +53,6 @@ pub struct NewRun<'a> {
     pub graph: &'a str,
     /// Facts of this machine only, such as the repository's absolute path. Never part of a trace.
     pub local: &'a Value,
-}
-
-/// A record as it is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sealed {
-    /// The record.
-    pub record: Record,
-    /// Its canonical bytes.
-    pub bytes: Vec<u8>,
-    /// Its chain hash.
-    pub chain: Chain,
-}
-
-impl Sealed {
-    /// The chain's hash up to and with this record, in hex.
-    #[must_use]
-    pub fn head(&self) -> String {
-        blake3::Hash::from_bytes(self.chain).to_hex().to_string()
-    }
 }
 
 impl Store {

@@ -22,9 +22,9 @@ pub use read::{Damage, read};
 
 use std::sync::Arc;
 
-use crate::journal::{self, Header, Record};
-use crate::run::{Past, StepView};
-use crate::store::{Sealed, Store};
+use crate::journal::{self, Header, Past, Record, Sealed};
+use crate::run::StepView;
+use crate::store::Store;
 use crate::{Fault, format};
 
 /// A trace in memory, verified.

@@ -5,8 +5,7 @@ use std::process::Stdio;
 
 use prunella_tests::{Case, Prunella, ScriptedModel};
 
-const WRONG: &str =
-    "src/pyotp/__init__.py\n<<<<<<< SEARCH\n    # Parse with URLlib\n=======\n    # Parse with urllib, try N\n>>>>>>> REPLACE\n";
+const WRONG: &str = "src/pyotp/__init__.py\n<<<<<<< SEARCH\n    # Parse with URLlib\n=======\n    # Parse with urllib, try N\n>>>>>>> REPLACE\n";
 
 /// Kills the run as soon as a line of progress contains `at`, resumes it, and gives the result.
 fn killed_at(at: &str) -> (serde_json::Value, usize) {
@@ -16,12 +15,20 @@ fn killed_at(at: &str) -> (serde_json::Value, usize) {
     let prunella = Prunella::new().env("PRUNELLA_MODEL", &model.spec());
     let graph = prunella.store().with_file_name("model-only.yaml");
     let _ = prunella.run(&["graph", "copy", "self-heal", graph.to_str().unwrap()]).code(0);
-    let text = std::fs::read_to_string(&graph).unwrap().replace("strategies: [playbook, model]", "strategies: [model]");
+    let text = std::fs::read_to_string(&graph)
+        .unwrap()
+        .replace("strategies: [playbook, model]", "strategies: [model]");
     std::fs::write(&graph, text).unwrap();
     let tests = case.test_args();
     let (log, repo) = (case.log(), case.repo());
-    let mut args =
-        vec!["run", graph.to_str().unwrap(), "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap()];
+    let mut args = vec![
+        "run",
+        graph.to_str().unwrap(),
+        "--incident",
+        log.to_str().unwrap(),
+        "--repo",
+        repo.to_str().unwrap(),
+    ];
     args.extend(tests.iter().map(String::as_str));
     let mut child = prunella.command(&args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -42,7 +42,11 @@ impl Demo {
 #[test]
 fn the_demo_heals_and_touches_nothing_but_its_branch() {
     let demo = Demo::run();
-    assert!(demo.said.contains("prunella run self-heal") || demo.said.contains("run self-heal"), "{}", demo.said);
+    assert!(
+        demo.said.contains("prunella run self-heal") || demo.said.contains("run self-heal"),
+        "{}",
+        demo.said
+    );
     let repo = demo.repo();
     assert_eq!(git(&repo, &["status", "--porcelain"]), "");
     assert_eq!(git(&repo, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/main");
@@ -50,7 +54,11 @@ fn the_demo_heals_and_touches_nothing_but_its_branch() {
     let branch = branches.lines().find(|name| name.starts_with("prunella/")).expect("a branch").to_owned();
     // Two commits: the failing test, then the fix.
     let files = |rev: &str| git(&repo, &["show", "--format=", "--name-only", rev]).trim().to_owned();
-    assert!(files(&format!("{branch}~1")).starts_with("tests/test_incident_"), "{}", files(&format!("{branch}~1")));
+    assert!(
+        files(&format!("{branch}~1")).starts_with("tests/test_incident_"),
+        "{}",
+        files(&format!("{branch}~1"))
+    );
     assert!(files(&branch).starts_with("service/"), "{}", files(&branch));
     assert_eq!(git(&repo, &["rev-parse", &format!("{branch}~2")]), git(&repo, &["rev-parse", "main"]));
     let message = git(&repo, &["show", "-s", "--format=%B", &branch]);
@@ -62,7 +70,11 @@ fn the_demo_heals_and_touches_nothing_but_its_branch() {
     for (rev, green) in [(format!("{branch}~1"), false), (branch.clone(), true)] {
         let copy = demo.dir.path().join(format!("copy-{green}"));
         git(&repo, &["worktree", "add", "-q", "--detach", copy.to_str().unwrap(), &rev]);
-        let ran = Command::new("python3").args(["-m", "unittest", "discover", "-q"]).current_dir(&copy).output().unwrap();
+        let ran = Command::new("python3")
+            .args(["-m", "unittest", "discover", "-q"])
+            .current_dir(&copy)
+            .output()
+            .unwrap();
         assert_eq!(ran.status.success(), green, "{}", String::from_utf8_lossy(&ran.stderr));
     }
     let pulls = demo.prunella.run(&["pulls", "list", "--repo", repo.to_str().unwrap()]).code(0);
@@ -76,7 +88,8 @@ fn the_demo_heals_and_touches_nothing_but_its_branch() {
 fn an_incident_with_an_open_pull_request_is_known_and_a_closed_one_is_rejected() {
     let demo = Demo::run();
     let (repo, log) = (demo.repo(), demo.dir.path().join("demo/incident.log"));
-    let args = ["run", "self-heal", "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap(), "--json"];
+    let args =
+        ["run", "self-heal", "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap(), "--json"];
     let said = demo.prunella.run(&args).code(11).json();
     assert_eq!(said["end"], "known");
     assert!(said["reason"].as_str().unwrap().contains("open pull request"), "{said}");
@@ -156,7 +169,8 @@ fn a_broken_chain_and_a_torn_file_are_damaged_with_their_valid_prefix() {
         }
         let _ = demo.prunella.run(&["replay", file.to_str().unwrap()]).code(21);
     }
-    let newer = String::from_utf8_lossy(&bytes).replacen("{\"prunella-trace\":1}", "{\"prunella-trace\":9}", 1);
+    let newer =
+        String::from_utf8_lossy(&bytes).replacen("{\"prunella-trace\":1}", "{\"prunella-trace\":9}", 1);
     std::fs::write(&file, newer).unwrap();
     let _ = demo.prunella.run(&["trace", "verify", file.to_str().unwrap()]).code(22);
 }

@@ -46,9 +46,8 @@ fn patch(args: &JudgeArgs, repo: &GitRepo) -> Result<(String, String)> {
         })?;
         return Ok((repo.resolve(args.at.as_deref().unwrap_or("HEAD"))?, text));
     }
-    repo.branch_patch(&args.patch, args.at.as_deref()).map_err(|e| {
-        Failure::from(e).help("name a file with a unified diff, or a branch of the repository")
-    })
+    repo.branch_patch(&args.patch, args.at.as_deref())
+        .map_err(|e| Failure::from(e).help("name a file with a unified diff, or a branch of the repository"))
 }
 
 fn show(verdict: &Verdict) {

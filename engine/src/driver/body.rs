@@ -13,8 +13,7 @@ use serde_json::Value;
 
 use super::Facts;
 use crate::blob::Blobs;
-use crate::journal::{Divergence, EffectRecord, Phase};
-use crate::scheduler::Task;
+use crate::journal::{Divergence, EffectRecord, Pending, Phase};
 use crate::{Class, Ctx, Fault, Kinds, NodeError, canonical};
 
 /// What a poll of a body came to.
@@ -56,21 +55,21 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// A body for `task`, not yet polled.
+    /// A body for a task, not yet polled.
     pub(crate) fn new(
         facts: &Facts,
         kinds: &Kinds,
-        task: Task,
-        recorded: Vec<EffectRecord>,
+        pending: Pending,
         blobs: Arc<dyn Blobs>,
         now_ticks: u64,
     ) -> Result<Self, Fault> {
+        let Pending { task, effects: recorded, head } = pending;
         let lane = &task.lane;
         let kind = facts.graph.nodes.get(&lane.node).map_or("", |node| node.kind.as_str());
         let kind = kinds.kinds.get(kind).ok_or_else(|| {
             Fault::new("kind.unknown", 7, format!("{lane}: this program has no kind `{kind}`"))
         })?;
-        let ctx = Ctx::new(facts.of_task(&task)?, blobs);
+        let ctx = Ctx::new(facts.of_task(&task, head)?, blobs);
         let (node, inner, input) = (Arc::clone(&kind.node), ctx.clone(), task.input);
         let future: Future1 = Box::pin(async move { node.run(&inner, input).await });
         let mut by_ordinal: BTreeMap<u32, Vec<EffectRecord>> = BTreeMap::new();

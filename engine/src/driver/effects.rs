@@ -105,6 +105,9 @@ impl Driver<'_> {
     }
 
     fn perform(&mut self, at: At) -> Result<(), Fault> {
+        if self.halt.is_some() {
+            return Ok(());
+        }
         let call = self.call(&at)?;
         if self.tools.world.class(&call.name).is_none() {
             let message = format!("{}: nothing here performs the effect `{}`", at.lane, call.name);

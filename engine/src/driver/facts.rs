@@ -19,8 +19,8 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// What the context of `task` tells.
-    pub(crate) fn of_task(&self, task: &Task) -> Result<TaskInfo, Fault> {
+    /// What the context of `task` tells; `chain_head` is the hash of the record that led to it.
+    pub(crate) fn of_task(&self, task: &Task, chain_head: String) -> Result<TaskInfo, Fault> {
         let node = self
             .graph
             .nodes
@@ -45,7 +45,7 @@ impl Facts {
             prompt: node.prompt.clone(),
             returns: node.returns.as_ref().map(Type::json_schema),
             previous: task.previous.clone(),
-            chain_head: task.head.clone(),
+            chain_head,
         })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Commit, EffectRecord, EndRecord, Payload, Record, Route};
+use super::{Chain, Commit, EffectRecord, EndRecord, Past, Payload, Record, Route, encode, hex, link};
 use crate::blob::Blobs;
 use crate::graph::Graph;
 use crate::scheduler::{Command, Event, Finish, Scheduler, Superstep, Task, Used};
@@ -66,6 +66,8 @@ pub struct Pending {
     pub task: Task,
     /// What is recorded of its effects, in order.
     pub effects: Vec<EffectRecord>,
+    /// The hash of the record that led to it, in hex: its route's, or the header's.
+    pub head: String,
 }
 
 /// A journal's present.
@@ -81,41 +83,35 @@ pub struct Folded {
     pub owed: Vec<Record>,
 }
 
-/// Looks at a finished task on the way, with its recorded effects and output, and may give the output that it
-/// comes to now.
-pub type Look<'a> = dyn FnMut(&Task, &[EffectRecord], &Value) -> Result<Option<Value>, Fault> + 'a;
+/// Looks at a finished task on the way, with its recorded output, and may give the output that it comes to now.
+pub type Look<'a> = dyn FnMut(&Pending, &Value) -> Result<Option<Value>, Fault> + 'a;
 
-/// Folds `records` (those after the header) of a run of `graph` on `inputs`. `heads` is the chain's head, in hex,
-/// after the header and after each of them.
+/// Folds the records of a run of `graph`.
 ///
 /// # Errors
 /// Exit 20 where the journal says one thing and the scheduler another, exit 21 where the records make no sense,
 /// and whatever `look` says.
 pub fn fold(
     graph: &Arc<Graph>,
-    inputs: Value,
-    records: &[Record],
-    heads: &[String],
+    past: &Past,
     blobs: &dyn Blobs,
     look: &mut Look<'_>,
 ) -> Result<Folded, Fault> {
+    let inputs = past.header.inputs.unpack(&Value::Null, blobs)?;
     let mut folding = Folding {
         scheduler: Scheduler::new(Arc::clone(graph), inputs)?,
         blobs,
+        chain: past.root,
         tasks: BTreeMap::new(),
-        effects: BTreeMap::new(),
         route: None,
         finish: None,
         closed: false,
-        fresh: Vec::new(),
     };
     let commands = folding.scheduler.step(Event::Start)?;
-    folding.take(commands)?;
-    let mut heads = heads.iter();
-    folding.made_ready_by(heads.next());
-    for record in records {
-        folding.record(record, look)?;
-        folding.made_ready_by(heads.next());
+    folding.take(commands);
+    for sealed in &past.records {
+        folding.chain = sealed.chain;
+        folding.record(&sealed.record, look)?;
     }
     folding.present()
 }
@@ -123,15 +119,14 @@ pub fn fold(
 struct Folding<'a> {
     scheduler: Scheduler,
     blobs: &'a dyn Blobs,
-    tasks: BTreeMap<Lane, Task>,
-    effects: BTreeMap<Lane, Vec<EffectRecord>>,
-    /// The route that the last commit implies and that must come next.
-    route: Option<Route>,
+    /// The hash of the record at hand.
+    chain: Chain,
+    tasks: BTreeMap<Lane, Pending>,
+    /// The route that the last commit implies and that must come next, and what is to happen then.
+    route: Option<(Route, Vec<Command>)>,
     finish: Option<Finish>,
     /// Whether the `end` record was seen.
     closed: bool,
-    /// Tasks that the last commit made ready.
-    fresh: Vec<Lane>,
 }
 
 impl Folding<'_> {
@@ -145,19 +140,17 @@ impl Folding<'_> {
         match record {
             Record::Header(_) => Err(out_of_place(record, "after the first record")),
             Record::Effect(effect) => {
-                self.effects.entry(effect.lane.clone()).or_default().push(effect.clone());
+                let task = self.tasks.get_mut(&effect.lane);
+                task.ok_or_else(|| out_of_place(record, "outside its task"))?.effects.push(effect.clone());
                 Ok(())
             }
             Record::Commit(commit) => self.commit(commit, look),
             Record::Route(route) => {
-                let expected = self.route.take().ok_or_else(|| out_of_place(record, "without a commit"))?;
-                if *route == expected {
-                    return Ok(());
-                }
-                let side =
-                    |route: &Route| json!({"edge": route.edge, "to": route.to, "attempt": route.attempt});
-                let lane = Some(&expected.lane);
-                Err(Divergence::new(lane, "route", None, side(route), side(&expected)).into())
+                let (expected, commands) =
+                    self.route.take().ok_or_else(|| out_of_place(record, "without a commit"))?;
+                same_route(route, &expected)?;
+                self.take(commands);
+                Ok(())
             }
             Record::End(end) => self.end(end),
             Record::Log(_) | Record::Interrupt(_) | Record::Resume(_) => Ok(()),
@@ -166,13 +159,12 @@ impl Folding<'_> {
 
     fn commit(&mut self, commit: &Commit, look: &mut Look<'_>) -> Result<(), Fault> {
         let lane = &commit.lane;
-        let Some(task) = self.tasks.remove(lane) else {
+        let Some(pending) = self.tasks.remove(lane) else {
             let expected: Vec<&Lane> = self.tasks.keys().collect();
             return Err(Divergence::new(Some(lane), "task", None, json!(lane), json!(expected)).into());
         };
         let output = commit.output.unpack(&Value::Null, self.blobs).map_err(|fault| fault.at(lane))?;
-        let effects = self.effects.remove(lane).unwrap_or_default();
-        let now = look(&task, &effects, &output)?.unwrap_or_else(|| output.clone());
+        let now = look(&pending, &output)?.unwrap_or_else(|| output.clone());
         let differs =
             || Fault::from(Divergence::new(Some(lane), "output", None, output.clone(), now.clone()));
         let used = Used { active_ms: commit.active_ms, cost_microusd: commit.cost_microusd };
@@ -184,11 +176,9 @@ impl Folding<'_> {
         // The state keys first: they say more than the output they come from.
         if let Some(Command::Commit(step)) = commands.first() {
             self.compare(commit, step, &output)?;
+            self.route = Some((route(step), commands));
         }
-        if now != output {
-            return Err(differs());
-        }
-        self.take(commands)
+        if now == output { Ok(()) } else { Err(differs()) }
     }
 
     fn compare(&self, commit: &Commit, step: &Superstep, output: &Value) -> Result<(), Fault> {
@@ -216,7 +206,8 @@ impl Folding<'_> {
         self.closed = true;
         if end.end.is_none() {
             let commands = self.scheduler.step(Event::Cancel { at_ms: end.at_ms })?;
-            return self.take(commands);
+            self.take(commands);
+            return Ok(());
         }
         let recorded = json!({"end": end.end, "outcome": end.outcome, "limit": end.limit,
             "output": end.output.unpack(&Value::Null, self.blobs)?});
@@ -226,46 +217,42 @@ impl Folding<'_> {
         if recorded == now { Ok(()) } else { Err(Divergence::new(None, "end", None, recorded, now).into()) }
     }
 
-    fn take(&mut self, commands: Vec<Command>) -> Result<(), Fault> {
+    /// What is to happen after the record at hand.
+    fn take(&mut self, commands: Vec<Command>) {
         for command in commands {
             match command {
                 Command::RunTask(task) => {
-                    self.fresh.push(task.lane.clone());
-                    self.tasks.insert(task.lane.clone(), task);
+                    let pending = Pending { task, effects: Vec::new(), head: hex(&self.chain) };
+                    self.tasks.insert(pending.task.lane.clone(), pending);
                 }
-                Command::Commit(step) => self.route = Some(route(&step)),
+                Command::Commit(_) => {}
                 Command::Finish(finish) => self.finish = Some(finish),
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells the fresh tasks the chain's head, once the records of their superstep are all there.
-    fn made_ready_by(&mut self, head: Option<&String>) {
-        if self.route.is_some() {
-            return;
-        }
-        for lane in std::mem::take(&mut self.fresh) {
-            if let (Some(task), Some(head)) = (self.tasks.get_mut(&lane), head) {
-                task.head.clone_from(head);
             }
         }
     }
 
     fn present(mut self) -> Result<Folded, Fault> {
-        let mut owed: Vec<Record> = self.route.take().map(Record::Route).into_iter().collect();
+        let mut owed = Vec::new();
+        if let Some((route, commands)) = self.route.take() {
+            let record = Record::Route(route);
+            self.chain = link(&self.chain, &encode(&record)?);
+            owed.push(record);
+            self.take(commands);
+        }
         if let (Some(finish), false) = (&self.finish, self.closed) {
             owed.push(end_record(finish, self.blobs)?);
         }
-        let mut pending: Vec<Pending> = Vec::new();
-        for (lane, task) in self.tasks {
-            pending.push(Pending { task, effects: self.effects.remove(&lane).unwrap_or_default() });
-        }
-        if self.finish.is_some() {
-            pending.clear();
-        }
+        let pending = if self.finish.is_some() { Vec::new() } else { self.tasks.into_values().collect() };
         Ok(Folded { scheduler: self.scheduler, pending, finish: self.finish, owed })
     }
+}
+
+fn same_route(recorded: &Route, now: &Route) -> Result<(), Fault> {
+    if recorded == now {
+        return Ok(());
+    }
+    let side = |route: &Route| json!({"edge": route.edge, "to": route.to, "attempt": route.attempt});
+    Err(Divergence::new(Some(&now.lane), "route", None, side(recorded), side(now)).into())
 }
 
 /// The records of a superstep; large values go to `blobs`.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Engine, Past};
+use super::Engine;
 use crate::blob::Blobs;
 use crate::driver::Facts;
-use crate::journal::{self, EffectRecord, Header, Phase, Record, To};
+use crate::journal::{self, EffectRecord, Header, Past, Phase, Record, Sealed, To};
 use crate::store::RunRow;
 use crate::{Fault, Lane};
 
@@ -86,9 +86,7 @@ impl Engine {
         let past = Past::of(store.records(run)?)?;
         let facts: Facts = self.facts(&past.header)?;
         let inputs = past.header.inputs.unpack(&Value::Null, store.as_ref())?;
-        let look = &mut |_: &_, _: &[EffectRecord], _: &Value| Ok(None);
-        let folded =
-            journal::fold(&facts.graph, inputs.clone(), &past.records, &past.heads, store.as_ref(), look)?;
+        let folded = journal::fold(&facts.graph, &past, store.as_ref(), &mut |_, _| Ok(None))?;
         let used = folded.scheduler.used();
         Ok(RunView {
             run: row,
@@ -104,11 +102,11 @@ impl Engine {
 }
 
 /// The tasks that `records` tell of.
-pub(crate) fn steps(records: &[Record], blobs: &dyn Blobs) -> Result<Vec<StepView>, Fault> {
+pub(crate) fn steps(records: &[Sealed], blobs: &dyn Blobs) -> Result<Vec<StepView>, Fault> {
     let mut open: BTreeMap<Lane, StepView> = BTreeMap::new();
     let mut done: Vec<StepView> = Vec::new();
-    for record in records {
-        match record {
+    for sealed in records {
+        match &sealed.record {
             Record::Effect(effect) => {
                 note(open.entry(effect.lane.clone()).or_insert_with(|| begun(&effect.lane)), effect);
             }

@@ -117,7 +117,7 @@ impl Owner {
     /// The chain hash of the last record, in hex.
     #[must_use]
     pub fn head(&self) -> String {
-        blake3::Hash::from_bytes(self.chain).to_hex().to_string()
+        journal::hex(&self.chain)
     }
 
     /// Appends `records` and sets the run's status, together or not at all.
