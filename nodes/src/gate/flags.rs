@@ -1,8 +1,8 @@
 //! Code that a fix seldom needs and a cheat often does: it lets the patch through, with less confidence.
 
+use super::FilePatch;
 use super::parse::Line;
 use super::paths::misleading_code;
-use super::FilePatch;
 
 /// What to look for in added lines, and what to call it.
 const SUSPICIOUS: &[(&str, &str)] = &[

@@ -1,7 +1,7 @@
 //! A strict reader of unified diffs, with and without git's headers.
 
-use super::{MAX_BYTES, MAX_FILES, MAX_LINE, MAX_LINES, Refusal, Refused};
 use super::paths::check_path;
+use super::{MAX_BYTES, MAX_FILES, MAX_LINE, MAX_LINES, Refusal, Refused};
 
 /// What a diff does to one file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -89,7 +89,10 @@ pub fn parse(diff: &str) -> Result<Vec<FilePatch>, Refusal> {
     }
     for (i, file) in files.iter().enumerate() {
         let clash = |other: &FilePatch| {
-            other.new.as_deref().is_some_and(|p| file.path().strip_prefix(p).is_some_and(|r| r.starts_with('/')))
+            other
+                .new
+                .as_deref()
+                .is_some_and(|p| file.path().strip_prefix(p).is_some_and(|r| r.starts_with('/')))
         };
         if files.iter().enumerate().any(|(j, other)| i != j && file.new.is_some() && clash(other)) {
             let reason = format!("{} lies below a path that the patch makes a file", file.path());
@@ -187,19 +190,27 @@ impl Reader<'_> {
                     regular(mode, &named)?;
                 }
                 out.deleted = true;
-            } else if let Some(mode) = line.strip_prefix("old mode ").or_else(|| line.strip_prefix("new mode ")) {
+            } else if let Some(mode) =
+                line.strip_prefix("old mode ").or_else(|| line.strip_prefix("new mode "))
+            {
                 regular(mode, &named).and_then(|()| {
                     Err(Refusal::new(Refused::Mode, &named, format!("the mode of {named} changes")))
                 })?;
-            } else if let Some(path) = line.strip_prefix("rename from ").or_else(|| line.strip_prefix("copy from ")) {
+            } else if let Some(path) =
+                line.strip_prefix("rename from ").or_else(|| line.strip_prefix("copy from "))
+            {
                 out.copy = line.starts_with("copy");
                 out.from = Some(unquote(path).map_or_else(|| self.malformed("a broken quoted path"), Ok)?);
-            } else if let Some(path) = line.strip_prefix("rename to ").or_else(|| line.strip_prefix("copy to ")) {
+            } else if let Some(path) =
+                line.strip_prefix("rename to ").or_else(|| line.strip_prefix("copy to "))
+            {
                 out.to = Some(unquote(path).map_or_else(|| self.malformed("a broken quoted path"), Ok)?);
             } else if line.starts_with("GIT binary patch") || line.starts_with("Binary files ") {
                 return Err(Refusal::new(Refused::Binary, &named, format!("binary content for {named}")));
             } else if let Some(index) = line.strip_prefix("index ") {
-                if let Some(mode) = index.split_once(' ').map(|(_, mode)| mode).filter(|mode| *mode != "100755") {
+                if let Some(mode) =
+                    index.split_once(' ').map(|(_, mode)| mode).filter(|mode| *mode != "100755")
+                {
                     regular(mode, &named)?;
                 }
             } else if !line.starts_with("similarity index ") && !line.starts_with("dissimilarity index ") {
@@ -247,7 +258,11 @@ impl Reader<'_> {
         new: Option<String>,
     ) -> Result<FilePatch, Refusal> {
         let mismatch = |a: &str, b: &str| {
-            self.malformed(format!("headers contradict each other: `{}` and `{}`", a.escape_debug(), b.escape_debug()))
+            self.malformed(format!(
+                "headers contradict each other: `{}` and `{}`",
+                a.escape_debug(),
+                b.escape_debug()
+            ))
         };
         if said.new_file && said.deleted {
             return self.malformed("a file both new and deleted");

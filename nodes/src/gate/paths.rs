@@ -34,7 +34,9 @@ pub fn check_path(path: &str) -> Result<(), Refusal> {
             "" => return refuse("has an empty part"),
             "." | ".." => return refuse("has a `.` or `..` part"),
             part if is_git(part) => return refuse("lies in `.git`"),
-            part if part.ends_with(['.', ' ']) => return refuse("has a part that ends with a dot or a space"),
+            part if part.ends_with(['.', ' ']) => {
+                return refuse("has a part that ends with a dot or a space");
+            }
             _ => {}
         }
     }
@@ -54,7 +56,9 @@ fn ignorable(c: char) -> bool {
 }
 
 fn misleading(c: char) -> bool {
-    c.is_control() || ignorable(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}' | '\u{115f}' | '\u{3164}')
+    c.is_control()
+        || ignorable(c)
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}' | '\u{115f}' | '\u{3164}')
 }
 
 /// Whether a line of code reads otherwise than it runs: bidirectional overrides and invisible characters.

@@ -24,7 +24,8 @@ const TEST_FOLDERS: &[&str] = &["test", "tests", "testing", "unittests", "unit_t
 const DATA_FOLDERS: &[&str] =
     &["testdata", "test_data", "fixtures", "snapshots", "__snapshots__", "golden", "cassettes"];
 /// Modules of the runner, beside the standard library.
-const RUNNER: &[&str] = &["pytest", "_pytest", "pluggy", "iniconfig", "py", "pygments", "packaging", "exceptiongroup", "tomli"];
+const RUNNER: &[&str] =
+    &["pytest", "_pytest", "pluggy", "iniconfig", "py", "pygments", "packaging", "exceptiongroup", "tomli"];
 
 /// Refuses a patch that touches what is protected, or brings what would be loaded unasked.
 ///
@@ -55,7 +56,9 @@ pub fn check(
 #[must_use]
 pub fn is_test_module(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.strip_suffix(".py").is_some_and(|stem| stem.starts_with("test_") || stem.ends_with("_test") || stem == "test" || stem == "tests")
+    name.strip_suffix(".py").is_some_and(|stem| {
+        stem.starts_with("test_") || stem.ends_with("_test") || stem == "test" || stem == "tests"
+    })
 }
 
 fn refuse(kind: Refused, path: &str, what: &str) -> Result<(), Refusal> {
@@ -70,8 +73,19 @@ fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refusal> {
     if base.tests.contains(path) {
         return refuse(Refused::Tests, path, "a test file");
     }
-    if matches!(name, "conftest.py" | "pytest.ini" | ".pytest.ini" | "pytest.toml" | ".pytest.toml" | "pyproject.toml" | "tox.ini" | "setup.cfg" | "noxfile.py" | ".coveragerc")
-        || path == "prunella.yaml"
+    if matches!(
+        name,
+        "conftest.py"
+            | "pytest.ini"
+            | ".pytest.ini"
+            | "pytest.toml"
+            | ".pytest.toml"
+            | "pyproject.toml"
+            | "tox.ini"
+            | "setup.cfg"
+            | "noxfile.py"
+            | ".coveragerc"
+    ) || path == "prunella.yaml"
     {
         return refuse(Refused::Config, path, "configuration of the tests");
     }
@@ -79,17 +93,41 @@ fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refusal> {
     // tests is what the tests were written against.
     let folders = parts.get(..parts.len() - 1).unwrap_or_default();
     let in_tests = folders.iter().any(|part| TEST_FOLDERS.contains(part)) && holds_tests(path, base);
-    let in_data = folders.iter().any(|part| DATA_FOLDERS.contains(part)) && !base.tests.is_empty() && !name.ends_with(".py");
+    let in_data = folders.iter().any(|part| DATA_FOLDERS.contains(part))
+        && !base.tests.is_empty()
+        && !name.ends_with(".py");
     if (in_tests && !(fresh && is_test_module(path))) || in_data {
         return refuse(Refused::Tests, path, "part of the tests and their data");
     }
-    if matches!(top, ".github" | ".gitlab" | ".circleci" | ".buildkite" | ".woodpecker" | ".drone" | ".teamcity")
-        || matches!(name, ".gitlab-ci.yml" | ".travis.yml" | "appveyor.yml" | ".appveyor.yml" | "azure-pipelines.yml" | "jenkinsfile" | ".drone.yml" | "bitbucket-pipelines.yml" | ".pre-commit-config.yaml" | "codecov.yml" | ".codecov.yml")
-    {
+    if matches!(
+        top,
+        ".github" | ".gitlab" | ".circleci" | ".buildkite" | ".woodpecker" | ".drone" | ".teamcity"
+    ) || matches!(
+        name,
+        ".gitlab-ci.yml"
+            | ".travis.yml"
+            | "appveyor.yml"
+            | ".appveyor.yml"
+            | "azure-pipelines.yml"
+            | "jenkinsfile"
+            | ".drone.yml"
+            | "bitbucket-pipelines.yml"
+            | ".pre-commit-config.yaml"
+            | "codecov.yml"
+            | ".codecov.yml"
+    ) {
         return refuse(Refused::Ci, path, "continuous integration");
     }
     if name.ends_with(".lock")
-        || matches!(name, "package-lock.json" | "yarn.lock" | "pnpm-lock.yaml" | "npm-shrinkwrap.json" | "go.sum" | "environment.yml")
+        || matches!(
+            name,
+            "package-lock.json"
+                | "yarn.lock"
+                | "pnpm-lock.yaml"
+                | "npm-shrinkwrap.json"
+                | "go.sum"
+                | "environment.yml"
+        )
         || ((name.starts_with("requirements") || name.starts_with("constraints")) && name.ends_with(".txt"))
     {
         return refuse(Refused::Lock, path, "a list of pinned dependencies");
@@ -98,19 +136,58 @@ fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refusal> {
         || name.starts_with(".env.")
         || [".pem", ".key", ".p12", ".pfx", ".keystore", ".jks"].iter().any(|end| name.ends_with(end))
         || ["id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"].iter().any(|start| name.starts_with(start))
-        || matches!(name, ".netrc" | ".npmrc" | ".pypirc" | ".git-credentials" | "credentials" | "credentials.json" | "secrets.json" | "secrets.yaml" | "secrets.yml" | ".htpasswd")
+        || matches!(
+            name,
+            ".netrc"
+                | ".npmrc"
+                | ".pypirc"
+                | ".git-credentials"
+                | "credentials"
+                | "credentials.json"
+                | "secrets.json"
+                | "secrets.yaml"
+                | "secrets.yml"
+                | ".htpasswd"
+        )
         || parts.iter().any(|part| matches!(*part, ".aws" | ".ssh" | ".gnupg" | ".kube" | ".docker"))
     {
         return refuse(Refused::Secret, path, "a place for secrets");
     }
-    if matches!(name, "setup.py" | "makefile" | "gnumakefile" | "hatch_build.py" | "build.py" | "tasks.py" | "justfile" | "dockerfile" | "cmakelists.txt" | "meson.build" | ".gitattributes" | ".gitmodules" | ".gitconfig" | ".envrc" | ".lfsconfig")
-        || name.starts_with("dockerfile.")
+    if matches!(
+        name,
+        "setup.py"
+            | "makefile"
+            | "gnumakefile"
+            | "hatch_build.py"
+            | "build.py"
+            | "tasks.py"
+            | "justfile"
+            | "dockerfile"
+            | "cmakelists.txt"
+            | "meson.build"
+            | ".gitattributes"
+            | ".gitmodules"
+            | ".gitconfig"
+            | ".envrc"
+            | ".lfsconfig"
+    ) || name.starts_with("dockerfile.")
         || parts.iter().any(|part| matches!(*part, ".husky" | ".githooks" | ".hooks"))
     {
         return refuse(Refused::BuildHook, path, "code that runs when the package is built or checked out");
     }
-    if matches!(name, "agents.md" | "claude.md" | "gemini.md" | ".cursorrules" | ".windsurfrules" | ".clinerules" | "copilot-instructions.md" | ".mcp.json")
-        || parts.iter().any(|part| matches!(*part, ".cursor" | ".claude" | ".vscode" | ".idea" | ".devcontainer"))
+    if matches!(
+        name,
+        "agents.md"
+            | "claude.md"
+            | "gemini.md"
+            | ".cursorrules"
+            | ".windsurfrules"
+            | ".clinerules"
+            | "copilot-instructions.md"
+            | ".mcp.json"
+    ) || parts
+        .iter()
+        .any(|part| matches!(*part, ".cursor" | ".claude" | ".vscode" | ".idea" | ".devcontainer"))
         || name.starts_with(".aider")
     {
         return refuse(Refused::Instructions, path, "an instruction to tools");
@@ -137,22 +214,46 @@ fn holds_tests(path: &str, base: &Base) -> bool {
 fn added(path: &str, base: &Base) -> Result<(), Refusal> {
     let lower = path.to_lowercase();
     let name = lower.rsplit('/').next().unwrap_or_default();
-    let startup = matches!(name, "sitecustomize.py" | "usercustomize.py" | "entry_points.txt" | "pyvenv.cfg" | "__pycache__")
-        || [".pth", ".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".egg", ".whl", ".egg-link"].iter().any(|end| name.ends_with(end))
-        || lower.split('/').any(|part| part.ends_with(".dist-info") || part.ends_with(".egg-info") || part == "__pycache__" || part == "site-packages");
+    let startup = matches!(
+        name,
+        "sitecustomize.py" | "usercustomize.py" | "entry_points.txt" | "pyvenv.cfg" | "__pycache__"
+    ) || [".pth", ".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".egg", ".whl", ".egg-link"]
+        .iter()
+        .any(|end| name.ends_with(end))
+        || lower.split('/').any(|part| {
+            part.ends_with(".dist-info")
+                || part.ends_with(".egg-info")
+                || part == "__pycache__"
+                || part == "site-packages"
+        });
     if startup {
-        return Err(Refusal::new(Refused::Runner, path, format!("{path} would be loaded by the interpreter unasked")));
+        return Err(Refusal::new(
+            Refused::Runner,
+            path,
+            format!("{path} would be loaded by the interpreter unasked"),
+        ));
     }
     for root in base.roots.iter().map(String::as_str).chain(base.tests.iter().map(|test| folder_of(test))) {
-        let Some(rest) = (if root.is_empty() { Some(lower.as_str()) } else { lower.strip_prefix(&format!("{}/", root.to_lowercase())) }) else { continue };
+        let Some(rest) = (if root.is_empty() {
+            Some(lower.as_str())
+        } else {
+            lower.strip_prefix(&format!("{}/", root.to_lowercase()))
+        }) else {
+            continue;
+        };
         let module = rest.split('/').next().unwrap_or_default();
         let is_package = rest.contains('/');
         let module = if is_package { Some(module) } else { module.strip_suffix(".py") };
         let Some(module) = module else { continue };
         let prefix = if root.is_empty() { format!("{module}/") } else { format!("{root}/{module}/") };
-        let there = is_package && base.files.range(prefix.clone()..).next().is_some_and(|file| file.starts_with(&prefix));
+        let there = is_package
+            && base.files.range(prefix.clone()..).next().is_some_and(|file| file.starts_with(&prefix));
         if !there && (base.reserved.contains(module) || RUNNER.contains(&module)) {
-            return Err(Refusal::new(Refused::Runner, path, format!("{path} would stand in for the module `{module}`")));
+            return Err(Refusal::new(
+                Refused::Runner,
+                path,
+                format!("{path} would stand in for the module `{module}`"),
+            ));
         }
     }
     Ok(())
@@ -171,15 +272,24 @@ fn runner_in_code(patch: &FilePatch, base: &Base, before: &str) -> Result<(), Re
     let names = |text: &str| -> Option<&'static str> {
         let text = text.trim_start();
         let rest = text.strip_prefix("import ").or_else(|| text.strip_prefix("from "))?;
-        ["pytest", "_pytest", "unittest", "pluggy"].into_iter().find(|module| {
-            rest.split([',', ' ', '.']).map(str::trim).any(|word| word == *module)
-        })
+        ["pytest", "_pytest", "unittest", "pluggy"]
+            .into_iter()
+            .find(|module| rest.split([',', ' ', '.']).map(str::trim).any(|word| word == *module))
     };
     // A fix that asks whether it is being tested mends nothing.
     let knows = |text: &str| {
-        ["PYTEST_", "PRUNELLA_", "\"pytest\"", "'pytest'", "\"_pytest", "'_pytest", "\"unittest\"", "'unittest'"]
-            .into_iter()
-            .find(|word| text.contains(word))
+        [
+            "PYTEST_",
+            "PRUNELLA_",
+            "\"pytest\"",
+            "'pytest'",
+            "\"_pytest",
+            "'_pytest",
+            "\"unittest\"",
+            "'unittest'",
+        ]
+        .into_iter()
+        .find(|word| text.contains(word))
     };
     let had = before.lines().any(|line| names(line).or(knows(line)).is_some());
     for line in patch.hunks.iter().flat_map(|hunk| &hunk.lines) {

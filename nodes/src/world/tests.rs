@@ -71,15 +71,18 @@ impl Tester {
         host: HostSettings,
     ) -> Result<Self, EffectError> {
         let empty = cache.join("empty");
-        std::fs::create_dir_all(&empty)
-            .map_err(|e| EffectError::new("tests.cache", STORE, format!("create {}: {e}", empty.display())))?;
+        std::fs::create_dir_all(&empty).map_err(|e| {
+            EffectError::new("tests.cache", STORE, format!("create {}: {e}", empty.display()))
+        })?;
         Ok(Self {
             repo,
             launcher: Launcher::new(sandbox, empty),
             cache: cache.to_owned(),
             host,
             virtual_env: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
-            path: std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
+            path: std::env::var_os("PATH")
+                .map(|path| std::env::split_paths(&path).collect())
+                .unwrap_or_default(),
             interpreters: Mutex::default(),
             prepared: Mutex::default(),
         })
@@ -122,7 +125,13 @@ fn plain(repo: &GitRepo, commit: &str, path: &str) -> Result<(), Refusal> {
     ends.push(path.len());
     for end in ends {
         let part = path.get(..end).unwrap_or(path);
-        let refuse = |kind, what: &str| Err(Refusal { kind, path: path.to_owned(), reason: format!("{part} is {what} at the base commit") });
+        let refuse = |kind, what: &str| {
+            Err(Refusal {
+                kind,
+                path: path.to_owned(),
+                reason: format!("{part} is {what} at the base commit"),
+            })
+        };
         match (mode_of(repo, commit, part), end == path.len()) {
             (None, _) => return Ok(()),
             (Some(0o120_000), _) => return refuse(Refused::Symlink, "a symbolic link"),
@@ -147,3 +156,6 @@ fn mode_of(repo: &GitRepo, commit: &str, path: &str) -> Option<i32> {
     .ok()
     .flatten()
 }
+
+#[cfg(test)]
+mod trials;

@@ -80,7 +80,11 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Ids of the tests that have `outcome` in both runs.
     pub(crate) fn having(&self, outcome: Outcome) -> impl Iterator<Item = &str> {
-        self.data.tests.iter().filter(move |(_, test)| test.outcome == Some(outcome)).map(|(id, _)| id.as_str())
+        self.data
+            .tests
+            .iter()
+            .filter(move |(_, test)| test.outcome == Some(outcome))
+            .map(|(id, _)| id.as_str())
     }
 
     /// Tests whose two runs disagree.
@@ -90,7 +94,8 @@ impl Prepared {
 
     /// Files that tests were collected from.
     pub(crate) fn test_files(&self) -> BTreeSet<String> {
-        let broken = self.data.broken.iter().map(|broken| &broken.path).filter(|path| self.files.contains(*path));
+        let broken =
+            self.data.broken.iter().map(|broken| &broken.path).filter(|path| self.files.contains(*path));
         self.data.tests.values().map(|test| &test.path).chain(broken).cloned().collect()
     }
 
@@ -134,7 +139,8 @@ impl Prepared {
 }
 
 fn pytest_args(options: &[String], overridden: &[String]) -> Vec<String> {
-    let mut args: Vec<String> = ["-q", "--tb=no", "--continue-on-collection-errors"].map(str::to_owned).to_vec();
+    let mut args: Vec<String> =
+        ["-q", "--tb=no", "--continue-on-collection-errors"].map(str::to_owned).to_vec();
     args.extend(options.iter().cloned());
     args.extend(overridden.iter().cloned());
     args
@@ -180,7 +186,11 @@ impl Tester {
     }
 
     /// The base commit, exported and run; from memory or disk when nothing changed.
-    pub(crate) fn prepare(&self, commit: &str, command: Option<&[String]>) -> Result<Arc<Prepared>, EffectError> {
+    pub(crate) fn prepare(
+        &self,
+        commit: &str,
+        command: Option<&[String]>,
+    ) -> Result<Arc<Prepared>, EffectError> {
         let memory = canonical::hash(&json!({"commit": commit, "command": command}));
         let lock = || self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&memory) {
@@ -202,24 +212,32 @@ impl Tester {
             "sites": settings.interpreter.stamps(),
         }));
         let kept = self.cache.join("baselines").join(format!("{key}.json"));
-        let data = match std::fs::read(&kept).ok().and_then(|bytes| serde_json::from_slice::<Data>(&bytes).ok()) {
-            Some(data) => data,
-            None => {
-                let data = self.measure(&settings, &tree, &files)?;
-                keep(&kept, &data);
-                data
-            }
-        };
-        let test_dir = test_dir(data.tests.values().map(|test| test.path.as_str()), &files, &self.repo.subfolder);
+        let data =
+            match std::fs::read(&kept).ok().and_then(|bytes| serde_json::from_slice::<Data>(&bytes).ok()) {
+                Some(data) => data,
+                None => {
+                    let data = self.measure(&settings, &tree, &files)?;
+                    keep(&kept, &data);
+                    data
+                }
+            };
+        let test_dir =
+            test_dir(data.tests.values().map(|test| test.path.as_str()), &files, &self.repo.subfolder);
         let prepared = Arc::new(Prepared { settings, tree, tree_id, files, test_dir, data });
         lock().insert(memory, Arc::clone(&prepared));
         Ok(prepared)
     }
 
-    fn measure(&self, settings: &Settings, tree: &std::path::Path, files: &BTreeSet<String>) -> Result<Data, EffectError> {
+    fn measure(
+        &self,
+        settings: &Settings,
+        tree: &std::path::Path,
+        files: &BTreeSet<String>,
+    ) -> Result<Data, EffectError> {
         let folder = test_dir(std::iter::empty(), files, &self.repo.subfolder);
         let protect = protected(files, &BTreeSet::new());
-        let rungs = if settings.command.runner() == "pytest" { RUNGS } else { RUNGS.get(..1).unwrap_or_default() };
+        let rungs =
+            if settings.command.runner() == "pytest" { RUNGS } else { RUNGS.get(..1).unwrap_or_default() };
         let mut best: Option<(Vec<String>, Ran, Canaries)> = None;
         for rung in rungs {
             let overridden: Vec<String> = rung.iter().map(|word| (*word).to_owned()).collect();
@@ -233,10 +251,19 @@ impl Tester {
                 break;
             }
         }
-        let Some((overridden, first, canaries)) = best else { return Err(nothing(settings, &StepRecords::default(), "")) };
+        let Some((overridden, first, canaries)) = best else {
+            return Err(nothing(settings, &StepRecords::default(), ""));
+        };
         let one = first.steps.step(0);
         if decisive(&one, &canaries) == (0, 0) {
-            return Err(nothing(settings, &one, &first.incomplete().or(one.incomplete()).map_or_else(String::new, |why| format!("{why}; {}", first.tail()))));
+            return Err(nothing(
+                settings,
+                &one,
+                &first
+                    .incomplete()
+                    .or(one.incomplete())
+                    .map_or_else(String::new, |why| format!("{why}; {}", first.tail())),
+            ));
         }
         // The second run differs in what must not matter: another hash seed, and test files that cannot be written.
         let (second, canaries_two) = self.once(settings, tree, &folder, &overridden, 1, protect)?;
@@ -311,7 +338,9 @@ fn decisive(step: &StepRecords, canaries: &Canaries) -> (usize, usize) {
     let count = |outcome| {
         step.tests
             .iter()
-            .filter(|(id, test)| test.finished && test.outcome == Some(outcome) && !canaries.owns(id, &test.path))
+            .filter(|(id, test)| {
+                test.finished && test.outcome == Some(outcome) && !canaries.owns(id, &test.path)
+            })
             .count()
     };
     (count(Outcome::Passed), count(Outcome::Failed))
@@ -355,7 +384,11 @@ fn nothing(settings: &Settings, step: &StepRecords, more: &str) -> EffectError {
 
 /// The folder that a test of ours belongs in: where most tests are; before any were collected, where most test
 /// modules are.
-fn test_dir<'a>(collected: impl Iterator<Item = &'a str>, files: &BTreeSet<String>, subfolder: &str) -> String {
+fn test_dir<'a>(
+    collected: impl Iterator<Item = &'a str>,
+    files: &BTreeSet<String>,
+    subfolder: &str,
+) -> String {
     let mut folders: BTreeMap<String, usize> = BTreeMap::new();
     let count = |path: &str, folders: &mut BTreeMap<String, usize>| {
         *folders.entry(path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()).or_default() += 1;
@@ -379,10 +412,22 @@ fn test_dir<'a>(collected: impl Iterator<Item = &'a str>, files: &BTreeSet<Strin
 /// Files that a run may not write: test modules, what configures them, and what lies beside them.
 pub(crate) fn protected(files: &BTreeSet<String>, collected: &BTreeSet<String>) -> Vec<String> {
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let config = ["conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", "pyproject.toml", "tox.ini", "setup.cfg", "prunella.yaml"];
-    let first = files.iter().filter(|file| collected.contains(*file) || is_test_module(file) || config.contains(&name(file).as_str()));
+    let config = [
+        "conftest.py",
+        "pytest.ini",
+        ".pytest.ini",
+        "pytest.toml",
+        "pyproject.toml",
+        "tox.ini",
+        "setup.cfg",
+        "prunella.yaml",
+    ];
+    let first = files.iter().filter(|file| {
+        collected.contains(*file) || is_test_module(file) || config.contains(&name(file).as_str())
+    });
     let folders = ["test", "tests", "testing"];
-    let beside = files.iter().filter(|file| file.split('/').rev().skip(1).any(|part| folders.contains(&part)));
+    let beside =
+        files.iter().filter(|file| file.split('/').rev().skip(1).any(|part| folders.contains(&part)));
     let mut out: Vec<String> = Vec::new();
     let mut seen = BTreeSet::new();
     for file in first.chain(beside) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use prunella_engine::EffectError;
 use serde_json::{Value, json};
 
+use super::Tester;
 use super::jobs::{Start, Step};
 use super::probe::outcomes;
-use super::Tester;
 use crate::effects::ProbeOutcome;
 use crate::types::Reproduction;
 use crate::world::git::FileEdit;
@@ -49,13 +49,16 @@ impl Tester {
             .candidates
             .iter()
             .map(|edits| {
-                let mut step = base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit);
+                let mut step =
+                    base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit);
                 step.files = generated.iter().cloned().collect();
-                step.files.extend(edits.iter().map(|(path, content)| (path.clone(), encode(content.as_deref()))));
+                step.files
+                    .extend(edits.iter().map(|(path, content)| (path.clone(), encode(content.as_deref()))));
                 step
             })
             .collect();
-        let mut warm = base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit.max(30.0));
+        let mut warm =
+            base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit.max(30.0));
         warm.files = generated.into_iter().collect();
         warm.learn = true;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);

@@ -96,7 +96,10 @@ impl Canaries {
                 None => missing = true,
                 Some(outcome) if outcome == *expected => {}
                 Some(outcome) => {
-                    return Sung::False(format!("a test of ours that must be {expected:?} was reported {outcome:?}").to_lowercase());
+                    return Sung::False(
+                        format!("a test of ours that must be {expected:?} was reported {outcome:?}")
+                            .to_lowercase(),
+                    );
                 }
             }
         }
@@ -120,7 +123,13 @@ mod tests {
         let mut step = StepRecords::default();
         assert_eq!(canaries.listen(&step), Sung::Missing);
         for (name, outcome) in &canaries.expected {
-            let test = Test { path: canaries.path.clone(), outcome: Some(*outcome), failure: None, starts: 1, finished: true };
+            let test = Test {
+                path: canaries.path.clone(),
+                outcome: Some(*outcome),
+                failure: None,
+                starts: 1,
+                finished: true,
+            };
             step.tests.insert(format!("{}::{name}", canaries.path), test);
         }
         assert_eq!(canaries.listen(&step), Sung::True);

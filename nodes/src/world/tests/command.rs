@@ -33,11 +33,45 @@ pub(crate) struct Unittest {
 
 /// pytest's options that take a value in the next word.
 const VALUED: &[&str] = &[
-    "-k", "-m", "-p", "-c", "-o", "-W", "-r", "--deselect", "--ignore", "--ignore-glob", "--rootdir", "--confcutdir",
-    "--tb", "--durations", "--import-mode", "--junitxml", "--junit-xml", "--log-level", "--log-file", "--log-format",
-    "--log-cli-level", "--basetemp", "--color", "--capture", "--override-ini", "--config-file", "--maxfail",
-    "--numprocesses", "-n", "--dist", "--cov-report", "--cov-config", "--timeout", "--asyncio-mode", "--doctest-glob",
-    "--pythonwarnings", "--verbosity", "--show-capture", "--randomly-seed",
+    "-k",
+    "-m",
+    "-p",
+    "-c",
+    "-o",
+    "-W",
+    "-r",
+    "--deselect",
+    "--ignore",
+    "--ignore-glob",
+    "--rootdir",
+    "--confcutdir",
+    "--tb",
+    "--durations",
+    "--import-mode",
+    "--junitxml",
+    "--junit-xml",
+    "--log-level",
+    "--log-file",
+    "--log-format",
+    "--log-cli-level",
+    "--basetemp",
+    "--color",
+    "--capture",
+    "--override-ini",
+    "--config-file",
+    "--maxfail",
+    "--numprocesses",
+    "-n",
+    "--dist",
+    "--cov-report",
+    "--cov-config",
+    "--timeout",
+    "--asyncio-mode",
+    "--doctest-glob",
+    "--pythonwarnings",
+    "--verbosity",
+    "--show-capture",
+    "--randomly-seed",
 ];
 
 /// Options that would hide tests, keep state, or need what we leave out.
@@ -45,10 +79,32 @@ fn left_out(option: &str) -> bool {
     let name = option.split('=').next().unwrap_or(option);
     matches!(
         name,
-        "-x" | "--exitfirst" | "--maxfail" | "-n" | "--numprocesses" | "--dist" | "--lf" | "--last-failed" | "--ff"
-            | "--failed-first" | "--nf" | "--sw" | "--stepwise" | "--cache-clear" | "--pdb" | "--junitxml"
-            | "--junit-xml" | "--cov" | "--cov-report" | "--cov-config" | "--cov-fail-under" | "--no-cov"
-            | "--cov-branch" | "--cov-append" | "--collect-only" | "--co" | "--randomly-seed"
+        "-x" | "--exitfirst"
+            | "--maxfail"
+            | "-n"
+            | "--numprocesses"
+            | "--dist"
+            | "--lf"
+            | "--last-failed"
+            | "--ff"
+            | "--failed-first"
+            | "--nf"
+            | "--sw"
+            | "--stepwise"
+            | "--cache-clear"
+            | "--pdb"
+            | "--junitxml"
+            | "--junit-xml"
+            | "--cov"
+            | "--cov-report"
+            | "--cov-config"
+            | "--cov-fail-under"
+            | "--no-cov"
+            | "--cov-branch"
+            | "--cov-append"
+            | "--collect-only"
+            | "--co"
+            | "--randomly-seed"
     ) || (name.starts_with("-n") && name.len() > 2 && name.bytes().skip(2).all(|b| b.is_ascii_digit()))
 }
 
@@ -82,16 +138,19 @@ pub(crate) fn parse(argv: &[String]) -> Result<(Option<String>, Command), String
     let python = program.contains('/').then(|| program.clone());
     let mut at = 0;
     // Flags of the interpreter itself; those with a value are not expected before `-m`.
-    while rest.get(at).is_some_and(|word| matches!(word.as_str(), "-B" | "-E" | "-I" | "-O" | "-OO" | "-s" | "-u" | "-P" | "-S")) {
+    while rest.get(at).is_some_and(|word| {
+        matches!(word.as_str(), "-B" | "-E" | "-I" | "-O" | "-OO" | "-s" | "-u" | "-P" | "-S")
+    }) {
         at += 1;
     }
     match rest.get(at..) {
         Some([m, module, arguments @ ..]) if m == "-m" && (module == "pytest" || module == "py.test") => {
             Ok((python, pytest(arguments)))
         }
-        Some([m, module, arguments @ ..]) if m == "-m" && module == "unittest" => {
-            Ok((python, Command::Unittest(unittest(arguments).map_err(|why| format!("{why} in `{}`", argv.join(" ")))?)))
-        }
+        Some([m, module, arguments @ ..]) if m == "-m" && module == "unittest" => Ok((
+            python,
+            Command::Unittest(unittest(arguments).map_err(|why| format!("{why} in `{}`", argv.join(" ")))?),
+        )),
         _ => Err(refuse()),
     }
 }
@@ -123,8 +182,10 @@ fn unittest(words: &[String]) -> Result<Unittest, String> {
     let mut positional = Vec::new();
     let mut words = words.iter().skip(usize::from(discover));
     while let Some(word) = words.next() {
-        let (name, inline) = word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v.to_owned())));
-        let mut value = || inline.clone().or_else(|| words.next().cloned()).ok_or(format!("`{name}` lacks its value"));
+        let (name, inline) =
+            word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v.to_owned())));
+        let mut value =
+            || inline.clone().or_else(|| words.next().cloned()).ok_or(format!("`{name}` lacks its value"));
         match name {
             "-s" | "--start-directory" => out.start = value()?,
             "-p" | "--pattern" => out.pattern = value()?,
@@ -133,7 +194,8 @@ fn unittest(words: &[String]) -> Result<Unittest, String> {
                 let pattern = value()?;
                 out.patterns.push(if pattern.contains('*') { pattern } else { format!("*{pattern}*") });
             }
-            "-v" | "--verbose" | "-q" | "--quiet" | "-f" | "--failfast" | "-b" | "--buffer" | "-c" | "--catch" | "--locals" => {}
+            "-v" | "--verbose" | "-q" | "--quiet" | "-f" | "--failfast" | "-b" | "--buffer" | "-c"
+            | "--catch" | "--locals" => {}
             name if name.starts_with('-') => return Err(format!("option `{name}` is not understood")),
             _ => positional.push(word.clone()),
         }
@@ -210,8 +272,14 @@ mod tests {
         for (typed, shown) in [
             ("pytest", "python -m pytest"),
             ("python3 -m pytest -q -x tests -k not_slow", "python -m pytest -q -k not_slow tests"),
-            ("poetry run pytest --deselect tests/test_cli.py tests", "python -m pytest --deselect tests/test_cli.py tests"),
-            ("python -m pytest -n 4 --cov=pkg --maxfail 1 -o addopts= a b", "python -m pytest -o addopts= a b"),
+            (
+                "poetry run pytest --deselect tests/test_cli.py tests",
+                "python -m pytest --deselect tests/test_cli.py tests",
+            ),
+            (
+                "python -m pytest -n 4 --cov=pkg --maxfail 1 -o addopts= a b",
+                "python -m pytest -o addopts= a b",
+            ),
         ] {
             let (_, command) = parse(&words(typed)).unwrap();
             assert_eq!(command.words().join(" "), shown, "{typed}");

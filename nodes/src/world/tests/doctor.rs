@@ -62,7 +62,11 @@ impl Tester {
             python: facts.version.clone(),
             runner,
             command: base.words(),
-            pythonpath: settings.pythonpath.iter().map(|p| if p.is_empty() { ".".to_owned() } else { p.clone() }).collect(),
+            pythonpath: settings
+                .pythonpath
+                .iter()
+                .map(|p| if p.is_empty() { ".".to_owned() } else { p.clone() })
+                .collect(),
             mounts: settings.mounts.iter().map(|mount| mount.host.display().to_string()).collect(),
             test_dir: base.test_dir.clone(),
             collected: base.data.tests.len() as u64,

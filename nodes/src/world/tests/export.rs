@@ -14,7 +14,8 @@ impl Tester {
     /// # Errors
     /// Exit 5 when the commit cannot be read, 6 when the folder cannot be written.
     pub(crate) fn export(&self, commit: &str) -> Result<PathBuf, EffectError> {
-        let io = |what: &str, e: &std::io::Error| EffectError::new("tests.cache", STORE, format!("{what}: {e}"));
+        let io =
+            |what: &str, e: &std::io::Error| EffectError::new("tests.cache", STORE, format!("{what}: {e}"));
         let exports = self.cache.join("trees");
         let target = exports.join(self.repo.tree_of(commit)?);
         if target.is_dir() {

@@ -109,8 +109,12 @@ impl Search<'_> {
         }
         runs.ok_or_else(|| {
             let looked = if looked.is_empty() { "nowhere to look".to_owned() } else { looked.join(", ") };
-            EffectError::new("tests.interpreter", UNSTARTABLE, format!("no Python interpreter runs here: {looked}"))
-                .help("name one with --python, or with `tests: {python: …}` in prunella.yaml")
+            EffectError::new(
+                "tests.interpreter",
+                UNSTARTABLE,
+                format!("no Python interpreter runs here: {looked}"),
+            )
+            .help("name one with --python, or with `tests: {python: …}` in prunella.yaml")
         })
     }
 
@@ -126,9 +130,12 @@ impl Search<'_> {
             return self.path.iter().map(|dir| dir.join(named)).collect();
         }
         let mut places = Vec::new();
-        for env in self.virtual_env.map(Path::to_owned).into_iter().chain(
-            [&here, &repo.root].into_iter().flat_map(|top| [top.join(".venv"), top.join("venv")]),
-        ) {
+        for env in self
+            .virtual_env
+            .map(Path::to_owned)
+            .into_iter()
+            .chain([&here, &repo.root].into_iter().flat_map(|top| [top.join(".venv"), top.join("venv")]))
+        {
             places.push(env.join("bin/python"));
         }
         for name in ["python3", "python"] {
@@ -184,7 +191,8 @@ fn toolchain(exe: &Path, root: &Path) -> Result<(PathBuf, Vec<Mount>), String> {
     let mut folders: Vec<PathBuf> = prefix(&real).into_iter().collect();
     if let Some(env) = prefix(&exe).filter(|env| env.join("pyvenv.cfg").is_file()) {
         let config = std::fs::read_to_string(env.join("pyvenv.cfg")).unwrap_or_default();
-        let home = config.lines().filter_map(|line| line.split_once('=')).find(|(key, _)| key.trim() == "home");
+        let home =
+            config.lines().filter_map(|line| line.split_once('=')).find(|(key, _)| key.trim() == "home");
         if let Some((_, home)) = home {
             folders.extend(Path::new(home.trim()).parent().map(Path::to_owned));
         }
@@ -192,12 +200,15 @@ fn toolchain(exe: &Path, root: &Path) -> Result<(PathBuf, Vec<Mount>), String> {
     } else {
         folders.extend(prefix(&exe));
     }
-    let system = |folder: &Path| folder == Path::new("/") || folder.starts_with("/usr") || folder == Path::new("/bin");
+    let system =
+        |folder: &Path| folder == Path::new("/") || folder.starts_with("/usr") || folder == Path::new("/bin");
     folders.retain(|folder| !system(folder) && folder.is_dir());
     folders.sort();
     folders.dedup();
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    if let Some(folder) = folders.iter().find(|folder| home.as_deref().is_some_and(|home| home.starts_with(folder))) {
+    if let Some(folder) =
+        folders.iter().find(|folder| home.as_deref().is_some_and(|home| home.starts_with(folder)))
+    {
         return Err(format!("it needs all of {}", folder.display()));
     }
     Ok((exe, folders.into_iter().map(|folder| Mount { guest: folder.clone(), host: folder }).collect()))

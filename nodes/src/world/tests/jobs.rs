@@ -232,7 +232,8 @@ impl Launcher {
             ..Job::default()
         };
         let report = self.perform(&job)?;
-        let answer = records::lines(&report.channel).find_map(|mut record| record.get_mut(key).map(Value::take));
+        let answer =
+            records::lines(&report.channel).find_map(|mut record| record.get_mut(key).map(Value::take));
         Ok(answer.ok_or_else(|| {
             let said = report.stderr.text();
             let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");

@@ -75,7 +75,9 @@ impl Tester {
     /// # Errors
     /// When the base cannot be judged by: exit 15, 31, 2 as [`Tester::baseline`]; 6 when the diff is not stored.
     pub fn judge(&self, request: &JudgeRequest, blobs: &dyn Blobs) -> Result<Verdict, EffectError> {
-        let diff = blobs.get(&request.diff).map_err(|e| EffectError::new("tests.diff", super::STORE, e.to_string()))?;
+        let diff = blobs
+            .get(&request.diff)
+            .map_err(|e| EffectError::new("tests.diff", super::STORE, e.to_string()))?;
         self.verdict(
             &request.commit,
             request.command.as_deref(),
@@ -127,7 +129,9 @@ impl Tester {
                         (verdict.confidence, verdict.evidence) = weigh(&seen);
                         verdict.status = VerdictStatus::Fixed;
                         verdict.fixed = true;
-                        verdict.reason = "the reproduction failed before and passes now, and all that passed still does".to_owned();
+                        verdict.reason =
+                            "the reproduction failed before and passes now, and all that passed still does"
+                                .to_owned();
                         return Ok(verdict);
                     }
                     Err(fall) => fall,
@@ -155,7 +159,14 @@ impl Tester {
         let known = gate::Base {
             files: base.files.clone(),
             tests: tests.clone(),
-            roots: base.settings.pythonpath.iter().filter(|p| !p.starts_with('/')).cloned().chain([String::new()]).collect(),
+            roots: base
+                .settings
+                .pythonpath
+                .iter()
+                .filter(|p| !p.starts_with('/'))
+                .cloned()
+                .chain([String::new()])
+                .collect(),
             reserved: base.settings.interpreter.facts.stdlib.iter().cloned().collect(),
         };
         gate::check(&patches, &known, |path| self.repo.read(commit, path).ok().flatten())?;
@@ -179,7 +190,11 @@ impl Tester {
         alternatives: u64,
         verdict: &mut Verdict,
     ) -> Result<Result<Evidence, Fall>, EffectError> {
-        if case.edits.iter().all(|(path, content)| self.repo.read(case.commit, path).ok().flatten() == *content) {
+        if case
+            .edits
+            .iter()
+            .all(|(path, content)| self.repo.read(case.commit, path).ok().flatten() == *content)
+        {
             return Ok(Err(Fall::new(VerdictStatus::NotFixed, "the patch changes nothing")));
         }
         let (targets, green) = match reproduction {
@@ -264,29 +279,45 @@ impl Tester {
             Some(Outcome::Passed) => {}
             Some(outcome) => {
                 let what = if outcome == Outcome::Skipped { "is skipped" } else { "still fails" };
-                let fall = Fall::new(VerdictStatus::NotFixed, format!("the reproduction {what}: {}", verdict.reproduction_after));
+                let fall = Fall::new(
+                    VerdictStatus::NotFixed,
+                    format!("the reproduction {what}: {}", verdict.reproduction_after),
+                );
                 return Ok(Err(fall.showing(&target.id, green.failure(&target.id))));
             }
             None if green.done.as_ref().is_some_and(|done| done.late) => {
-                return Ok(Err(Fall::new(VerdictStatus::NotFixed, format!("the reproduction does not end within {ALONE} s"))));
+                return Ok(Err(Fall::new(
+                    VerdictStatus::NotFixed,
+                    format!("the reproduction does not end within {ALONE} s"),
+                )));
             }
             None => {
                 let fall = match broken(&green) {
                     // It does not even import any more: an honest failure, if the runner came to its end.
-                    Some((path, failure)) if green.incomplete().is_none() => {
-                        Fall::new(VerdictStatus::NotFixed, format!("{path} cannot be imported with the patch: {}", failure.message))
-                            .showing(&path, Some(&failure))
-                    }
+                    Some((path, failure)) if green.incomplete().is_none() => Fall::new(
+                        VerdictStatus::NotFixed,
+                        format!("{path} cannot be imported with the patch: {}", failure.message),
+                    )
+                    .showing(&path, Some(&failure)),
                     _ => {
-                        let why = after.incomplete().or(green.incomplete()).unwrap_or_else(|| "the reproduction has no result".to_owned());
-                        Fall::new(VerdictStatus::Incomplete, format!("the reproduction did not run to its end: {why}"))
+                        let why = after
+                            .incomplete()
+                            .or(green.incomplete())
+                            .unwrap_or_else(|| "the reproduction has no result".to_owned());
+                        Fall::new(
+                            VerdictStatus::Incomplete,
+                            format!("the reproduction did not run to its end: {why}"),
+                        )
                     }
                 };
                 return Ok(Err(fall));
             }
         }
         if let Some(why) = after.incomplete().or(green.incomplete()) {
-            return Ok(Err(Fall::new(VerdictStatus::Incomplete, format!("the reproduction passed, but {why}"))));
+            return Ok(Err(Fall::new(
+                VerdictStatus::Incomplete,
+                format!("the reproduction passed, but {why}"),
+            )));
         }
         self.twins(case, target)
     }
@@ -327,7 +358,9 @@ impl Tester {
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T, EffectError>>) -> Result<T, EffectError> {
-    thread.join().unwrap_or_else(|_| Err(EffectError::new("tests.thread", 1, "a thread that runs tests broke")))
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(EffectError::new("tests.thread", 1, "a thread that runs tests broke")))
 }
 
 /// A refusal as a verdict.
@@ -346,12 +379,16 @@ fn wrong_red(ran: &Ran, step: &StepRecords, target: &Target) -> Option<Fall> {
             if same_exception(&failure.exception, &target.exception) {
                 None
             } else {
-                none(format!("at the base the reproduction fails otherwise than the incident: {what}, not {}", target.exception))
+                none(format!(
+                    "at the base the reproduction fails otherwise than the incident: {what}, not {}",
+                    target.exception
+                ))
             }
         }
         Some(_) => none(format!("the reproduction does not fail at the base: {what}")),
         None => {
-            let why = ran.incomplete().or(step.incomplete()).or_else(|| step.broken.first().map(|b| b.why.clone()));
+            let why =
+                ran.incomplete().or(step.incomplete()).or_else(|| step.broken.first().map(|b| b.why.clone()));
             none(format!("the reproduction cannot be run at the base: {}", why.unwrap_or(what)))
         }
     }
@@ -388,7 +425,8 @@ fn describe(step: &StepRecords, id: &str) -> String {
         Some(Outcome::Skipped) => "skipped".to_owned(),
         Some(Outcome::Failed) => {
             let failure = step.failure(id).cloned().unwrap_or_default();
-            let message: String = failure.message.lines().next().unwrap_or_default().chars().take(160).collect();
+            let message: String =
+                failure.message.lines().next().unwrap_or_default().chars().take(160).collect();
             format!("failed ({}: {message})", failure.exception)
         }
         None => "missing".to_owned(),

@@ -25,7 +25,10 @@ impl Tester {
         let mut steps = Vec::new();
         for file in request.files.iter().take(MAX_FILES) {
             let bad = gate::check_path(&file.path).err().map(|refusal| refusal.reason);
-            let taken = base.files.contains(&*file.path).then(|| format!("{} is in the repository already", file.path));
+            let taken = base
+                .files
+                .contains(&*file.path)
+                .then(|| format!("{} is in the repository already", file.path));
             if let Some(why) = bad.or(taken) {
                 return Err(EffectError::new("tests.probe", 2, why));
             }
@@ -73,11 +76,10 @@ pub(super) fn outcomes(ran: &Ran, paths: &[&str]) -> Vec<ProbeOutcome> {
 
 /// What became of the tests of one step.
 fn outcome(step: &StepRecords, path: &str) -> ProbeOutcome {
-    let failed = step
-        .tests
-        .iter()
-        .find(|(id, _)| step.outcome(id) == Some(Outcome::Failed))
-        .map(|(id, test)| failed_test(id, if test.path.is_empty() { path } else { &test.path }, test.failure.as_ref()));
+    let failed =
+        step.tests.iter().find(|(id, _)| step.outcome(id) == Some(Outcome::Failed)).map(|(id, test)| {
+            failed_test(id, if test.path.is_empty() { path } else { &test.path }, test.failure.as_ref())
+        });
     let ran = step.tests.keys().filter(|id| step.outcome(id).is_some()).count();
     let all_passed = ran > 0 && step.tests.keys().all(|id| step.outcome(id) == Some(Outcome::Passed));
     let stopped = step.incomplete().or(step.forged());
@@ -91,4 +93,3 @@ fn outcome(step: &StepRecords, path: &str) -> ProbeOutcome {
     };
     ProbeOutcome { passed, failed, problem }
 }
-

@@ -133,7 +133,10 @@ impl StepRecords {
             return Some(format!("its process was ended by signal {signal}"));
         }
         let Some(end) = self.end else {
-            return Some(format!("its process ended with status {} before the runner was done", done.code.unwrap_or(-1)));
+            return Some(format!(
+                "its process ended with status {} before the runner was done",
+                done.code.unwrap_or(-1)
+            ));
         };
         if done.code.map(i64::from) != Some(end) {
             return Some("its process ended with another status than the runner's".to_owned());
@@ -166,7 +169,10 @@ impl StepRecords {
 
 /// The JSON objects of a channel, one a line; others are left out.
 pub(crate) fn lines(channel: &[u8]) -> impl Iterator<Item = Value> + '_ {
-    channel.split(|b| *b == b'\n').filter(|line| !line.is_empty()).filter_map(|line| serde_json::from_slice(line).ok())
+    channel
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .filter_map(|line| serde_json::from_slice(line).ok())
 }
 
 #[derive(Deserialize)]
@@ -231,7 +237,13 @@ fn take(step: &mut StepRecords, open: &mut BTreeMap<String, u32>, record: Record
     match record {
         Record::Collected { id, path } => {
             if step.tests.len() < MAX_TESTS {
-                step.tests.entry(id).or_insert(Test { path, outcome: None, failure: None, starts: 0, finished: false });
+                step.tests.entry(id).or_insert(Test {
+                    path,
+                    outcome: None,
+                    failure: None,
+                    starts: 0,
+                    finished: false,
+                });
             }
         }
         Record::Start { id } => match step.tests.get_mut(&id) {
@@ -309,14 +321,19 @@ mod tests {
         let lines: Vec<&str> = HONEST.lines().collect();
         // Without its finish, its start or its collection, a result does not count.
         for left_out in [0, 1, 3] {
-            let text: Vec<&str> = lines.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, l)| *l).collect();
+            let text: Vec<&str> =
+                lines.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, l)| *l).collect();
             let step = read(text.join("\n").as_bytes(), 1).step(0);
             assert!(step.outcome("t.py::a").is_none() || step.forged().is_some(), "without line {left_out}");
         }
         // Without the runner's end or the parent's word, the step is incomplete.
         for left_out in [4, 5] {
-            let text: Vec<&str> = lines.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, l)| *l).collect();
-            assert!(read(text.join("\n").as_bytes(), 1).step(0).incomplete().is_some(), "without line {left_out}");
+            let text: Vec<&str> =
+                lines.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, l)| *l).collect();
+            assert!(
+                read(text.join("\n").as_bytes(), 1).step(0).incomplete().is_some(),
+                "without line {left_out}"
+            );
         }
         // A failure beside a pass is a failure.
         let failed = lines[2].replace("passed", "failed");

@@ -124,7 +124,14 @@ pub(crate) fn resolve(
         )
         .help("install pytest there, or name another interpreter with --python or `tests: {python: …}` in prunella.yaml"));
     }
-    Ok(Settings { command, interpreter, env: given.env, pythonpath, mounts, subfolder: repo.subfolder.clone() })
+    Ok(Settings {
+        command,
+        interpreter,
+        env: given.env,
+        pythonpath,
+        mounts,
+        subfolder: repo.subfolder.clone(),
+    })
 }
 
 /// unittest's discovery where no command is given: from the top when the folder of tests is a package, else in it.
@@ -136,11 +143,7 @@ fn default_unittest(files: &[String], subfolder: &str) -> Unittest {
         below().any(|file| file.starts_with(&inside) && is_test_module(file))
             && !below().any(|file| file == format!("{folder}/__init__.py"))
     });
-    Unittest {
-        start: start.unwrap_or(".").to_owned(),
-        pattern: "test*.py".to_owned(),
-        ..Unittest::default()
-    }
+    Unittest { start: start.unwrap_or(".").to_owned(), pattern: "test*.py".to_owned(), ..Unittest::default() }
 }
 
 type Paths = (Vec<String>, Vec<Mount>);
@@ -196,19 +199,41 @@ fn inside(root: &Path, here: &Path, entry: &str) -> Option<String> {
 
 /// Names that no folder of secrets is made visible under.
 const SECRETS: &[&str] = &[
-    ".ssh", ".aws", ".gnupg", ".kube", ".docker", ".config", ".azure", ".gcloud", ".netrc", ".git-credentials", ".npmrc",
-    ".pypirc", ".password-store", ".mozilla", ".git", "keyrings",
+    ".ssh",
+    ".aws",
+    ".gnupg",
+    ".kube",
+    ".docker",
+    ".config",
+    ".azure",
+    ".gcloud",
+    ".netrc",
+    ".git-credentials",
+    ".npmrc",
+    ".pypirc",
+    ".password-store",
+    ".mozilla",
+    ".git",
+    "keyrings",
 ];
 
 /// A folder of this machine as a mount at its own path.
 fn mount(here: &Path, entry: &str, home: Option<&Path>) -> Result<Mount, String> {
     let named = here.join(entry);
-    let host = named.canonicalize().map_err(|e| format!("`{entry}` (of pythonpath or mounts) at {}: {e}", named.display()))?;
+    let host = named
+        .canonicalize()
+        .map_err(|e| format!("`{entry}` (of pythonpath or mounts) at {}: {e}", named.display()))?;
     if host.parent().is_none() || home.is_some_and(|home| home.starts_with(&host)) {
-        return Err(format!("`{entry}` would make {} visible to the tests; name the folder in it that they need", host.display()));
+        return Err(format!(
+            "`{entry}` would make {} visible to the tests; name the folder in it that they need",
+            host.display()
+        ));
     }
     if let Some(part) = host.components().find(|part| SECRETS.iter().any(|name| part.as_os_str() == *name)) {
-        return Err(format!("`{entry}` lies in `{}`, where secrets are kept", part.as_os_str().to_string_lossy()));
+        return Err(format!(
+            "`{entry}` lies in `{}`, where secrets are kept",
+            part.as_os_str().to_string_lossy()
+        ));
     }
     Ok(Mount { guest: host.clone(), host })
 }
@@ -224,11 +249,26 @@ fn check_env(env: &BTreeMap<String, String>) -> Result<(), String> {
         let loader = upper.starts_with("LD_")
             || upper.starts_with("DYLD_")
             || upper.starts_with("PRUNELLA_")
-            || matches!(upper.as_str(), "PATH" | "HOME" | "PYTHONHOME" | "PYTHONPATH" | "PYTHONSTARTUP" | "PYTHONINSPECT");
+            || matches!(
+                upper.as_str(),
+                "PATH" | "HOME" | "PYTHONHOME" | "PYTHONPATH" | "PYTHONSTARTUP" | "PYTHONINSPECT"
+            );
         if loader {
-            return Err(format!("variable {name} is not the tests' to set; use `pythonpath`, `python` or `mounts`"));
+            return Err(format!(
+                "variable {name} is not the tests' to set; use `pythonpath`, `python` or `mounts`"
+            ));
         }
-        let secret = ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY"];
+        let secret = [
+            "SECRET",
+            "TOKEN",
+            "PASSWORD",
+            "PASSWD",
+            "CREDENTIAL",
+            "API_KEY",
+            "APIKEY",
+            "PRIVATE_KEY",
+            "ACCESS_KEY",
+        ];
         if let Some(word) = secret.iter().find(|word| upper.contains(**word)) {
             return Err(format!("variable {name} looks like a secret ({word}); candidates could read it"));
         }

@@ -38,7 +38,12 @@ pub(crate) fn read(text: &str) -> Result<HostSettings, String> {
         match key.as_str() {
             "tests" => lower(node, &mut out).map_err(|(line, why)| at(line, why))?,
             "policy" | "models" | "pr" => {}
-            _ => return Err(at(node.line, format!("unknown key `{key}`; there are `tests`, `policy`, `models`, `pr`"))),
+            _ => {
+                return Err(at(
+                    node.line,
+                    format!("unknown key `{key}`; there are `tests`, `policy`, `models`, `pr`"),
+                ));
+            }
         }
     }
     Ok(out)
@@ -61,7 +66,9 @@ fn lower(node: Node, out: &mut HostSettings) -> Result<(), Problem> {
                 out.env = env;
             }
             _ => {
-                let why = format!("unknown key `tests.{key}`; there are `command`, `python`, `env`, `pythonpath`, `mounts`");
+                let why = format!(
+                    "unknown key `tests.{key}`; there are `command`, `python`, `env`, `pythonpath`, `mounts`"
+                );
                 return Err((node.line, why));
             }
         }
@@ -176,7 +183,7 @@ mod tests {
             ("tests:\n  command: pytest -q\n", "prunella.yaml:2: `command` takes a list"),
             ("tests: {env: {A: 1}, env: {}}\n", "prunella.yaml:1: key `env` is there twice"),
             ("tests: [\n", "prunella.yaml:"),
-            ("a: &x 1\nb: *x\n", "prunella.yaml:1: unknown key `a`"),
+            ("a: &x 1\nb: *x\n", "prunella.yaml:2: anchors and aliases"),
         ] {
             let why = read(text).unwrap_err();
             assert!(why.starts_with(place), "{text:?}: {why}");

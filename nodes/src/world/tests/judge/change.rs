@@ -19,12 +19,18 @@ pub(super) fn changed_lines(before: &str, after: &str) -> Vec<u64> {
 }
 
 /// Changed lines that ran, and changed lines.
-pub(super) fn executed(changed: &BTreeMap<String, Vec<u64>>, ran: &BTreeMap<String, Vec<u64>>) -> (usize, usize) {
+pub(super) fn executed(
+    changed: &BTreeMap<String, Vec<u64>>,
+    ran: &BTreeMap<String, Vec<u64>>,
+) -> (usize, usize) {
     let mut hit = 0;
     let mut all = 0;
     for (path, lines) in changed {
         all += lines.len();
-        hit += lines.iter().filter(|line| ran.get(path).is_some_and(|ran| ran.binary_search(line).is_ok())).count();
+        hit += lines
+            .iter()
+            .filter(|line| ran.get(path).is_some_and(|ran| ran.binary_search(line).is_ok()))
+            .count();
     }
     (hit, all)
 }

@@ -15,7 +15,10 @@ pub(super) fn lesson(fall: &Fall, diff: &str, regressions: &[String]) -> String 
         if let Some(failure) = failure {
             let from = failure.frames.len().saturating_sub(MAX_FRAMES);
             for frame in failure.frames.get(from..).unwrap_or_default() {
-                out.push_str(&format!("  {}:{} in {}: {}\n", frame.file, frame.line, frame.function, frame.code));
+                out.push_str(&format!(
+                    "  {}:{} in {}: {}\n",
+                    frame.file, frame.line, frame.function, frame.code
+                ));
             }
             let message: String = failure.message.chars().take(1000).collect();
             out.push_str(&format!("  {}: {message}\n", failure.exception));

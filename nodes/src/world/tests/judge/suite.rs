@@ -29,7 +29,11 @@ pub(super) type TurnedGreen = (Vec<Target>, Option<Suite>);
 
 impl Tester {
     /// Runs the suite with the candidate; fills `after`, `regressions`, `flaky`.
-    pub(super) fn suite(&self, case: &Case<'_>, verdict: &mut Verdict) -> Result<Result<Suite, Fall>, EffectError> {
+    pub(super) fn suite(
+        &self,
+        case: &Case<'_>,
+        verdict: &mut Verdict,
+    ) -> Result<Result<Suite, Fall>, EffectError> {
         let base = case.base;
         let canaries = Canaries::new(&base.test_dir, base.settings.command.runner());
         let limit = base.data.seconds.mul_add(5.0, 60.0);
@@ -54,13 +58,19 @@ impl Tester {
             return Ok(Err(Fall::new(VerdictStatus::Tampered, why)));
         }
         if let Some(why) = ran.incomplete().or(records.incomplete()) {
-            return Ok(Err(Fall::new(VerdictStatus::Incomplete, format!("the suite did not run to its end: {why}"))));
+            return Ok(Err(Fall::new(
+                VerdictStatus::Incomplete,
+                format!("the suite did not run to its end: {why}"),
+            )));
         }
         if sung == Sung::Missing {
             return Ok(Err(Fall::new(VerdictStatus::Tampered, "tests of ours were left out of the run")));
         }
-        let lost: Vec<String> =
-            base.having(Outcome::Passed).filter(|id| !still_passes(base, &records, id)).map(str::to_owned).collect();
+        let lost: Vec<String> = base
+            .having(Outcome::Passed)
+            .filter(|id| !still_passes(base, &records, id))
+            .map(str::to_owned)
+            .collect();
         let flaky = self.flaky_among(case, &lost)?;
         let kept = base.having(Outcome::Passed).count() - lost.len();
         let (aside, lost): (Vec<String>, Vec<String>) = lost.into_iter().partition(|id| flaky.contains(id));
@@ -97,7 +107,11 @@ impl Tester {
         if ran.incomplete().or(records.incomplete()).is_some() {
             return Ok(Vec::new());
         }
-        Ok(lost.iter().filter(|id| records.outcome(id).is_some_and(|o| o != Outcome::Passed)).cloned().collect())
+        Ok(lost
+            .iter()
+            .filter(|id| records.outcome(id).is_some_and(|o| o != Outcome::Passed))
+            .cloned()
+            .collect())
     }
 
     /// Without a reproduction: the suite, and the tests that it turns from red to green.
@@ -116,7 +130,8 @@ impl Tester {
             if suite.records.outcome(id) == Some(Outcome::Passed) {
                 all += 1;
                 let test = case.base.data.tests.get(id);
-                let exception = test.and_then(|test| test.failure.as_ref()).map(|failure| failure.exception.clone());
+                let exception =
+                    test.and_then(|test| test.failure.as_ref()).map(|failure| failure.exception.clone());
                 green.push(Target {
                     id: id.to_owned(),
                     path: test.map(|test| test.path.clone()).unwrap_or_default(),

@@ -53,8 +53,10 @@ impl Tester {
         let exe = &settings.interpreter.exe;
         // Made from the base commit alone, where nothing of the candidate is.
         let answer = self.launcher.ask_over(&case.base.tree, exe, mounts, &plan, limits, "twins")?;
-        let made: Option<Made> =
-            answer.ok().and_then(|value| serde_json::from_value::<Vec<Made>>(value).ok()).and_then(|mut all| all.pop());
+        let made: Option<Made> = answer
+            .ok()
+            .and_then(|value| serde_json::from_value::<Vec<Made>>(value).ok())
+            .and_then(|mut all| all.pop());
         let mut files: Vec<FileEdit> = Vec::new();
         let mut steps = Vec::new();
         let mut twins = Vec::new();
@@ -91,11 +93,16 @@ impl Tester {
             match step.outcome(id) {
                 Some(outcome) if outcome == *must => seen.twins += 1,
                 Some(_) if *must == Outcome::Passed => {
-                    let reason = format!("a copy of the reproduction under another name does not pass: {}", describe(&step, id));
+                    let reason = format!(
+                        "a copy of the reproduction under another name does not pass: {}",
+                        describe(&step, id)
+                    );
                     return Ok(Err(Fall::new(VerdictStatus::NoEvidence, reason)));
                 }
                 Some(outcome) => {
-                    let reason = format!("the reproduction's twin, which must fail, was reported {outcome:?}").to_lowercase();
+                    let reason =
+                        format!("the reproduction's twin, which must fail, was reported {outcome:?}")
+                            .to_lowercase();
                     return Ok(Err(Fall::new(VerdictStatus::Tampered, reason)));
                 }
                 None if step.incomplete().is_some() => {
@@ -121,7 +128,12 @@ fn names(id: &str, runner: &str) -> Vec<String> {
         return plain.split("::").skip(1).map(str::to_owned).collect();
     }
     let parts: Vec<&str> = id.split('.').collect();
-    parts.get(parts.len().saturating_sub(2)..).unwrap_or_default().iter().map(|part| (*part).to_owned()).collect()
+    parts
+        .get(parts.len().saturating_sub(2)..)
+        .unwrap_or_default()
+        .iter()
+        .map(|part| (*part).to_owned())
+        .collect()
 }
 
 /// `id` with another function, in either runner's form.
@@ -172,7 +184,10 @@ mod tests {
         assert_eq!(id, format!("{path}::TestA::test_x[1::2]"));
         assert_eq!(names("tests/test_a.py::TestA::test_x[1::2]", "pytest"), ["TestA", "test_x"]);
         let (path, id) = twin_of(&target("tests.test_a.TestA.test_x", "tests/test_a.py"));
-        assert_eq!(id, format!("tests.{}.TestA.test_x", path.trim_start_matches("tests/").trim_end_matches(".py")));
+        assert_eq!(
+            id,
+            format!("tests.{}.TestA.test_x", path.trim_start_matches("tests/").trim_end_matches(".py"))
+        );
         assert_eq!(names("tests.test_a.TestA.test_x", "unittest"), ["TestA", "test_x"]);
         assert_eq!(renamed("t.py::A::x[a.b::c]", "y"), "t.py::A::y[a.b::c]");
         assert_eq!(renamed("t.py::x", "y"), "t.py::y");
