@@ -12,6 +12,8 @@ mod none;
 mod paths;
 mod report;
 mod streams;
+#[cfg(target_os = "linux")]
+pub mod testing;
 mod tree;
 
 pub use job::{Edit, File, Job, Limits, Mount, Network};

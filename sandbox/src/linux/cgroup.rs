@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,23 +34,22 @@ impl Cgroup {
     /// Makes the groups that can be made. Never fails: what is missing is asked for by the caller.
     pub(super) fn new(memory: u64, processes: u64) -> Self {
         let name = format!("prunella-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let places = Places::find();
-        places.sweep();
+        let places = Places::own();
         if let Some(group) = places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes))
         {
             let processes = Group { path: group.path.clone(), version: Version::Two };
             return Self { memory: Some(group), processes: Some(processes) };
         }
         let bytes = memory.to_string();
-        let memory = places.memory.and_then(|parent| {
-            let group = one(&parent, &name, &[("memory.limit_in_bytes", &bytes)])?;
+        let memory = places.memory.as_ref().and_then(|parent| {
+            let group = one(parent, &name, &[("memory.limit_in_bytes", &bytes)])?;
             // Only there when the kernel accounts for swap.
             let _ = fs::write(group.path.join("memory.memsw.limit_in_bytes"), &bytes);
             Some(group)
         });
         // Two processes are the helper's.
         let most = processes.saturating_add(2).to_string();
-        let processes = places.pids.and_then(|parent| one(&parent, &name, &[("pids.max", &most)]));
+        let processes = places.pids.as_ref().and_then(|parent| one(parent, &name, &[("pids.max", &most)]));
         Self { memory, processes }
     }
 
@@ -94,7 +93,7 @@ impl Cgroup {
             while matches!(fs::remove_dir(&group.path), Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
                 && Instant::now() < until
             {
-                std::thread::yield_now();
+                std::thread::sleep(Duration::from_micros(500));
             }
         }
     }
@@ -115,27 +114,29 @@ struct Places {
 }
 
 impl Places {
-    fn find() -> Self {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
-        Self::parse(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"))
+    /// Looked up once a process.
+    fn own() -> &'static Self {
+        static OWN: OnceLock<Places> = OnceLock::new();
+        OWN.get_or_init(|| {
+            let read = |path| fs::read_to_string(path).unwrap_or_default();
+            let own = Self::parse(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"));
+            own.sweep();
+            own
+        })
     }
 
-    /// Removes what a launcher that was killed has left behind; looked for once a process.
+    /// Removes what a launcher that was killed has left behind.
     fn sweep(&self) {
-        static DONE: Once = Once::new();
-        DONE.call_once(|| {
-            for parent in [&self.unified, &self.memory, &self.pids].into_iter().flatten() {
-                for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-                    let name = entry.file_name();
-                    let pid =
-                        name.to_str().and_then(|name| name.strip_prefix("prunella-")?.split('-').next());
-                    if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-                        // Refused as long as anything lives in it.
-                        let _ = fs::remove_dir(entry.path());
-                    }
+        for parent in [&self.unified, &self.memory, &self.pids].into_iter().flatten() {
+            for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let pid = name.to_str().and_then(|name| name.strip_prefix("prunella-")?.split('-').next());
+                if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                    // Refused as long as anything lives in it.
+                    let _ = fs::remove_dir(entry.path());
                 }
             }
-        });
+        }
     }
 
     /// From the texts of `/proc/self/mountinfo` and `/proc/self/cgroup`.

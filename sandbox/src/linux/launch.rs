@@ -108,10 +108,12 @@ pub(super) fn run(
         message: format!("{program}: {error}"),
         errno: error.raw_os_error(),
     })?;
-    let result = follow(&mut child, ours, &mut spec, blobs, job);
-    // Whatever happened, nothing of it stays.
+    let mut cgroup = Cgroup::new(spec.memory, spec.processes);
+    let result = follow(&mut child, ours, &mut spec, blobs, job, &mut cgroup);
+    // Whatever happened, nothing of it stays; the control group goes last, when it is empty.
     let _ = child.kill();
     let _ = child.wait();
+    drop(cgroup);
     result
 }
 
@@ -121,8 +123,8 @@ fn follow(
     spec: &mut Spec,
     blobs: &[u8],
     job: &Job,
+    cgroup: &mut Cgroup,
 ) -> Result<Report, Failed> {
-    let mut cgroup = Cgroup::new(spec.memory, spec.processes);
     cgroup.add(child.id());
     spec.watch_memory = !cgroup.bounds_memory();
     let mut missing = Vec::new();
@@ -159,7 +161,7 @@ fn follow(
     };
     // A helper that dies early says why; that beats the broken pipe it leaves.
     let sent = run.send_order(spec, blobs, channel);
-    let reason = run.attend(&mut streams, &cgroup, job);
+    let reason = run.attend(&mut streams, cgroup, job);
     let ended = Instant::now();
     streams.drain(job.limits.output_max.saturating_add(1 << 20));
     if run.done.is_none() && run.failed.is_none() && run.started.is_none() {
@@ -179,7 +181,6 @@ fn follow(
         });
     }
     let oom = cgroup.out_of_memory();
-    drop(cgroup);
     Ok(run.report(streams, reason, oom, ended, job))
 }
 
@@ -206,6 +207,7 @@ impl Run {
         let setup_until = Instant::now() + SETUP;
         let mut reason = None;
         let mut kill_at: Option<Instant> = None;
+        let mut look_at = Instant::now();
         loop {
             let now = Instant::now();
             let until = match (kill_at, self.started) {
@@ -230,8 +232,9 @@ impl Run {
                 Some(if self.started.is_some() { Reason::Wall } else { Reason::Setup })
             } else if streams.total() > job.limits.output_max {
                 Some(Reason::Output)
-            } else if cgroup.out_of_memory() {
-                Some(Reason::Memory)
+            } else if now >= look_at {
+                look_at = now + TICK;
+                cgroup.out_of_memory().then_some(Reason::Memory)
             } else {
                 None
             };
@@ -248,16 +251,19 @@ impl Run {
         let (mut talked, mut dead) = (false, false);
         {
             let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(5);
-            let quiet = if self.silent { PollFlags::empty() } else { PollFlags::IN };
-            polled.push(PollFd::from_borrowed_fd(self.socket.as_fd(), quiet));
+            // A socket that has hung up would wake this up for ever.
+            if !self.silent {
+                polled.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
+            }
             if let Some(init) = &self.init {
                 polled.push(PollFd::from_borrowed_fd(init.as_fd(), PollFlags::IN));
             }
             polled.extend(streams.poll_fds());
             let time = Timespec::try_from(time).ok();
             if rustix::event::poll(&mut polled, time.as_ref()).is_ok() {
-                talked = !self.silent && polled.first().is_some_and(|fd| !fd.revents().is_empty());
-                dead = self.init.is_some() && polled.get(1).is_some_and(|fd| !fd.revents().is_empty());
+                let mut woken = polled.iter().map(|fd| !fd.revents().is_empty());
+                talked = !self.silent && woken.next() == Some(true);
+                dead = self.init.is_some() && woken.next() == Some(true);
             }
         }
         if talked || dead {

@@ -131,9 +131,3 @@ pub(super) fn loopback_up(socket: BorrowedFd<'_>) -> io::Result<()> {
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
-
-/// Bytes of a page of memory.
-pub(super) fn page_size() -> u64 {
-    // SAFETY: `sysconf` reads nothing of ours.
-    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
-}

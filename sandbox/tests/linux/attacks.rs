@@ -179,12 +179,32 @@ fn a_foreign_numbering_is_deadly() {
 }
 
 #[test]
+fn every_namespace_is_private() {
+    let names = ["cgroup", "ipc", "mnt", "net", "pid", "uts"];
+    let script = format!("cd /proc/self/ns; for n in {}; do readlink $n; done", names.join(" "));
+    let inside = shell(&script).output();
+    for name in names {
+        let outside = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+        assert!(inside.contains(&format!("{name}:[")), "{name}: {inside}");
+        assert!(!inside.contains(&*outside.to_string_lossy()), "{name}");
+    }
+}
+
+/// Only Landlock stands in the way of this one.
+#[test]
+fn the_second_wall_stands() {
+    assert_eq!(shell("echo x 2>/dev/null > /proc/self/comm || echo refused").output(), "refused\n");
+}
+
+#[test]
 fn limits_and_priorities_cannot_be_raised() {
     let script = "
 import os, resource
 for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
     try: resource.setrlimit(limit, (resource.RLIM_INFINITY,) * 2); print('raised', limit)
     except (ValueError, OSError): pass
+try: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); print('core dumps to the host')
+except (ValueError, OSError): pass
 try: os.nice(-5); print('nice')
 except OSError: pass
 try: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)); print('realtime')

@@ -55,6 +55,28 @@ fn a_memory_bomb_in_a_child_runs_out_of_memory() {
 }
 
 #[test]
+fn memory_without_an_owner_counts_too() {
+    let shared = "
+import ctypes, time
+libc = ctypes.CDLL(None); libc.shmat.restype = ctypes.c_void_p
+for _ in range(400):
+    at = libc.shmat(libc.shmget(0, 1 << 20, 0o1600), None, 0)
+    ctypes.memset(at, 1, 1 << 20); libc.shmdt(ctypes.c_void_p(at))
+time.sleep(15)";
+    for script in [
+        "import mmap, time\nm = mmap.mmap(-1, 1 << 29)\nfor i in range(0, 1 << 29, 4096): m[i] = 1\ntime.sleep(15)",
+        "import os, time\nf = os.memfd_create('x')\nfor i in range(512): os.write(f, bytes(1 << 20))\ntime.sleep(15)",
+        "f = open('/dev/shm/x', 'wb')\nfor i in range(512): f.write(bytes(1 << 20))\nimport time; time.sleep(15)",
+        shared,
+    ] {
+        let mut case = python(script);
+        case.job.limits.memory = 64 << 20;
+        let report = soon(&case);
+        assert_eq!(report.end, End::OutOfMemory, "{script}\n{}", report.stderr.text());
+    }
+}
+
+#[test]
 fn a_fork_bomb_stays_within_its_number() {
     let script = "
 import os, sys, time

@@ -69,6 +69,8 @@ fn become_command(
         rustix::io::fcntl_setfd(channel, FdFlags::empty()).at("channel", "")?;
         env.insert("PRUNELLA_FD".into(), channel.as_raw_fd().to_string());
     }
+    // Should memory run out, it is the command that goes, not what reports on it. There may be no /proc.
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
     limits(spec)?;
     drop_identity(spec)?;
     std::env::set_current_dir(&folder).at("working directory", &spec.cwd)?;
@@ -100,7 +102,8 @@ fn limits(spec: &Spec) -> Result<(), Fail> {
         (Resource::Fsize, spec.disk, 0),
         (Resource::Nofile, 1024, 0),
         (Resource::Nproc, spec.processes + own, 0),
-        (Resource::Core, 0, 0),
+        // Where a program of the host takes core dumps, the kernel asks it even at 0, and at 1 only not.
+        (Resource::Core, 1, 0),
         (Resource::Stack, 8 << 20, 0),
         (Resource::Memlock, 0, 0),
         (Resource::Msgqueue, 1 << 16, 0),

@@ -100,7 +100,12 @@ fn rules(loopback: bool) -> Result<Rules, seccompiler::BackendError> {
     // The personality may be asked for, not changed.
     rules.insert(libc::SYS_personality, vec![when(vec![(0, Op::Ne, 0), (0, Op::Ne, 0xffff_ffff)])?]);
     // Other processes' limits: the first process of the sandbox is one of them.
-    rules.insert(libc::SYS_prlimit64, vec![when(vec![(0, Op::Ne, 0)])?]);
+    // And the own limit on core dumps, which keeps the host's handler of them from being run.
+    let core = u64::from(libc::RLIMIT_CORE);
+    let sets = SeccompCondition::new(2, Len::Qword, Op::Ne, 0)?;
+    let lowers_core = SeccompRule::new(vec![SeccompCondition::new(1, Len::Dword, Op::Eq, core)?, sets])?;
+    rules.insert(libc::SYS_prlimit64, vec![when(vec![(0, Op::Ne, 0)])?, lowers_core]);
+    rules.insert(libc::SYS_setrlimit, vec![when(vec![(0, Op::Eq, core)])?]);
     let set_id =
         |argument| -> Result<Vec<_>, _> { Ok(vec![masked(argument, 0o4000)?, masked(argument, 0o2000)?]) };
     rules.insert(libc::SYS_fchmod, set_id(1)?);
@@ -124,7 +129,7 @@ const FCHMODAT2: i64 = 452;
 
 /// Refused whatever the arguments.
 fn always() -> Vec<i64> {
-    let mut calls = vec![
+    let everywhere = vec![
         // The mount family.
         libc::SYS_mount,
         libc::SYS_umount2,
@@ -186,6 +191,8 @@ fn always() -> Vec<i64> {
         libc::SYS_setdomainname,
     ];
     #[cfg(target_arch = "x86_64")]
-    calls.extend([libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt]);
-    calls
+    let here = [libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt];
+    #[cfg(not(target_arch = "x86_64"))]
+    let here = [];
+    everywhere.into_iter().chain(here).collect()
 }

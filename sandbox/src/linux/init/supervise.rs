@@ -1,6 +1,8 @@
 //! Watches the command from inside, ends what is left of it, and looks at what it wrote.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -78,20 +80,41 @@ fn full(built: &Built) -> bool {
     rustix::fs::fstatvfs(&built.scratch).is_ok_and(|now| now.f_bfree == 0 || now.f_ffree == 0)
 }
 
-/// Memory of all processes here that they share with no file, and of what was written.
+/// Bytes of memory that the command and all it started take from the machine, as far as it can be seen from here:
+/// their own pages, shared pages that no file of the host backs, and what was written. Pages shared between
+/// processes count for each of them.
 fn memory_in_use(built: &Built) -> u64 {
-    let page = sys::page_size();
-    let mut pages = 0u64;
+    let mut bytes = 0u64;
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
             continue;
         }
-        let Ok(text) = fs::read_to_string(entry.path().join("statm")) else { continue };
-        let mut numbers = text.split(' ').skip(1).filter_map(|number| number.parse::<u64>().ok());
-        let (resident, shared) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        pages = pages.saturating_add(resident.saturating_sub(shared));
+        let Ok(text) = fs::read_to_string(entry.path().join("status")) else { continue };
+        let kibibytes = text.lines().filter_map(|line| {
+            let value = line.strip_prefix("RssAnon:").or_else(|| line.strip_prefix("RssShmem:"))?;
+            value.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        bytes = bytes.saturating_add(kibibytes.sum::<u64>().saturating_mul(1024));
+        bytes = bytes.saturating_add(nameless_files(&entry.path()));
     }
     let written = rustix::fs::fstatvfs(&built.scratch)
         .map_or(0, |now| now.f_blocks.saturating_sub(now.f_bfree).saturating_mul(now.f_frsize));
-    pages.saturating_mul(page).saturating_add(written)
+    bytes.saturating_add(written).saturating_add(shared_segments())
+}
+
+/// Bytes in files that a process holds in memory without a name anywhere.
+fn nameless_files(process: &Path) -> u64 {
+    let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    let held = files.filter(|file| {
+        fs::read_link(file.path())
+            .is_ok_and(|name| name.as_os_str().as_encoded_bytes().starts_with(b"/memfd:"))
+    });
+    held.filter_map(|file| Some(fs::metadata(file.path()).ok()?.blocks())).sum::<u64>().saturating_mul(512)
+}
+
+/// Bytes in System V shared memory, attached or not.
+fn shared_segments() -> u64 {
+    const RESIDENT: usize = 14;
+    let text = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(RESIDENT)?.parse::<u64>().ok()).sum()
 }
