@@ -68,8 +68,9 @@ pub(super) fn build(wire: &mut Wire, spec: &Spec, idmap: Option<OwnedFd>) -> Res
     let top = rustix::fs::open(new, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .at("mounts", "new root")?;
     // What is seen below a folder that takes writes is attached when that folder is there.
-    let (inner, outer): (Vec<Source>, Vec<Source>) =
-        sources.into_iter().partition(|source| ["/tmp", "/var/tmp"].iter().any(|top| source.guest.starts_with(top)));
+    let (inner, outer): (Vec<Source>, Vec<Source>) = sources
+        .into_iter()
+        .partition(|source| ["/tmp", "/var/tmp"].iter().any(|top| source.guest.starts_with(top)));
     for source in outer {
         attach(&top, source)?;
     }
