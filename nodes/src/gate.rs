@@ -96,3 +96,6 @@ impl Refusal {
         )
     }
 }
+
+#[cfg(test)]
+mod trials;

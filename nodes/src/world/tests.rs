@@ -156,3 +156,6 @@ fn mode_of(repo: &GitRepo, commit: &str, path: &str) -> Option<i32> {
     .ok()
     .flatten()
 }
+
+#[cfg(test)]
+mod trials;

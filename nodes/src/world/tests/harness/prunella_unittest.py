@@ -1,6 +1,7 @@
 """Runs unittest with a result of ours that reports each test as it happens."""
 import os
 import sys
+import traceback
 import unittest
 
 
@@ -112,7 +113,13 @@ def extra_tests(paths, reporter, loader):
         if base not in sys.path:
             sys.path.insert(0, base)
         importlib.invalidate_caches()
-        module = importlib.import_module(".".join(parts[folder:]))
+        name = ".".join(parts[folder:])
+        try:
+            module = importlib.import_module(name)
+        except (Exception, SystemExit) as e:
+            why = "".join(traceback.format_exception_only(type(e), e)).strip().splitlines()[-1]
+            reporter.send(kind="broken", path=path, why=why[:500], text=traceback.format_exc()[-3000:])
+            continue
         found += list(flatten(loader.loadTestsFromModule(module)))
     return found
 
