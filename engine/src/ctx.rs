@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::blob::{BlobRef, Blobs};
 use crate::graph::Template;
-use crate::{Effect, Lane, NodeError};
+use crate::{Class, Effect, Lane, NodeError};
 
 /// What stays the same while a task runs.
 pub struct TaskInfo {
@@ -24,7 +24,7 @@ pub struct TaskInfo {
     pub attempt: u32,
     /// The most attempts that loop allows; 1 outside a loop.
     pub max_attempts: u32,
-    /// The node's settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
+    /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON: `strategies`, `draft` (already evaluated), `model` (the role's
     /// resolved settings: `{role, provider, name, …}`, or null when none is configured).
     pub settings: Value,
     /// The node's `prompt`, when it has one.
@@ -33,11 +33,15 @@ pub struct TaskInfo {
     pub returns: Option<Value>,
     /// Output of this node's last execution in its scope.
     pub previous: Option<Value>,
+    /// The hash of the journal's last record before this task began, lower-case hex; recorded, so the same on
+    /// resume and in replay. Empty where there is no journal.
+    pub chain_head: String,
 }
 
 /// An effect asked for and not yet answered.
 pub(crate) struct Asked {
     pub(crate) name: &'static str,
+    pub(crate) class: Class,
     pub(crate) request: Value,
     pub(crate) slot: Rc<RefCell<Option<Value>>>,
 }
@@ -84,7 +88,12 @@ impl Ctx {
             let request = serde_json::to_value(request)
                 .map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
             let slot = Rc::new(RefCell::new(None));
-            self.asked.borrow_mut().push(Asked { name: E::NAME, request, slot: Rc::clone(&slot) });
+            self.asked.borrow_mut().push(Asked {
+                name: E::NAME,
+                class: E::CLASS,
+                request,
+                slot: Rc::clone(&slot),
+            });
             slots.push(slot);
         }
         // The driver owns the waking: it polls the task again once every slot it was asked for is filled.
@@ -125,7 +134,8 @@ impl Ctx {
         Ok(String::from_utf8_lossy(&self.blobs.get(blob)?).into_owned())
     }
 
-    /// Renders the node's prompt over `vars` (its input plus what the kind gathered).
+    /// Renders the node's prompt over `vars` (its input plus what the kind gathered), with `attempt` and
+    /// `max_attempts` where `vars` has none of that name.
     ///
     /// # Errors
     /// When the node has no prompt, or the template fails on these values.
@@ -133,7 +143,10 @@ impl Ctx {
         let template = self.info.prompt.as_ref().ok_or_else(|| {
             NodeError::new("node.prompt", format!("node {} has no prompt", self.info.lane.node))
         })?;
-        template.render(vars, self.blobs.as_ref())
+        let mut vars = vars.as_object().cloned().unwrap_or_default();
+        vars.entry("attempt").or_insert_with(|| self.info.attempt.into());
+        vars.entry("max_attempts").or_insert_with(|| self.info.max_attempts.into());
+        template.render(&Value::Object(vars), self.blobs.as_ref())
     }
 
     /// Effects asked for since the last call, in order. For drivers.

@@ -1,4 +1,4 @@
-//! What can go wrong below a node.
+//! What can go wrong: below a node, in a node, and in the engine itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,5 +68,69 @@ impl NodeError {
     #[must_use]
     pub fn missing_blob(blob: &BlobRef) -> Self {
         Self::new("blob.missing", format!("blob {} ({} bytes) is not in the store", blob.hash, blob.bytes))
+    }
+}
+
+impl NodeError {
+    fn exit(&self) -> u8 {
+        if self.code.starts_with("blob.") { 6 } else { 1 }
+    }
+}
+
+/// Why the engine cannot go on: a store, a run, a graph or a trace that is not what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// A stable name such as `store.read_only` or `run.owned`.
+    pub code: String,
+    /// What happened and where, a lowercase fragment without a full stop.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The documented exit code.
+    pub exit: u8,
+    /// Where two sides should be equal and are not: both, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<serde_json::Value>>,
+}
+
+impl Fault {
+    /// A fault under a stable `code` with the documented `exit` code.
+    #[must_use]
+    pub fn new(code: &str, exit: u8, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), help: None, exit, detail: None }
+    }
+
+    /// A mistake of ours (exit 1).
+    #[must_use]
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::new("internal", 1, message).help("this is a bug of prunella; please report it with the trace")
+    }
+
+    /// The same fault, with what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same fault, said to have happened at `place`.
+    #[must_use]
+    pub fn at(mut self, place: impl std::fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+}
+
+impl From<NodeError> for Fault {
+    fn from(error: NodeError) -> Self {
+        Self { exit: error.exit(), code: error.code, message: error.message, help: None, detail: None }
+    }
+}
+
+impl From<EffectError> for Fault {
+    fn from(error: EffectError) -> Self {
+        Self { code: error.code, message: error.message, help: error.help, exit: error.exit, detail: None }
     }
 }

@@ -1,10 +1,29 @@
-//! A checked graph: what the scheduler walks.
+//! Graph files: from YAML to a checked [`Graph`], which is what the scheduler walks.
+//!
+//! `yaml` reads a tree with places, `lower` checks its shape, `check` its meaning; [`load`] does all three.
 
+mod ast;
+mod attempts;
+mod builder;
+mod check;
+pub mod codes;
+mod diagnostic;
+pub mod draw;
+mod expr;
+mod hash;
+mod load;
+mod lower;
 mod model;
 mod template;
+mod yaml;
 
+pub use attempts::Loop;
+pub use builder::{Builder, Node as NodeBuilder};
+pub use diagnostic::{Diagnostic, Severity};
+pub use expr::{Expr, Lookup, Vars};
+pub use load::load;
 pub use model::{
-    Arm, End, Expr, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
+    Arm, End, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
     StateKey, Step, Target,
 };
 pub use template::Template;

@@ -6,17 +6,28 @@
 
 pub mod blob;
 pub mod canonical;
+pub mod clock;
 mod ctx;
+mod driver;
 mod effect;
 mod error;
+pub mod event;
+pub mod format;
 pub mod graph;
+pub mod journal;
 mod kind;
 mod lane;
+pub mod redact;
+pub mod replay;
+pub mod run;
+pub mod scheduler;
+pub mod store;
 pub mod testing;
+pub mod trace;
 pub mod types;
 
 pub use ctx::{Ctx, TaskInfo};
 pub use effect::{Call, Class, Done, Effect, Reconciled, World};
-pub use error::{EffectError, NodeError};
+pub use error::{EffectError, Fault, NodeError};
 pub use kind::{Field, Kind, Kinds, Node, Output, Setting, SettingType};
 pub use lane::Lane;

@@ -34,6 +34,7 @@ impl Task {
             prompt: None,
             returns: None,
             previous: None,
+            chain_head: String::new(),
         };
         Self { info, blobs: Arc::new(MemoryBlobs::default()) }
     }

@@ -1,5 +1,9 @@
 //! The types of a graph file, and the tie between them and Rust structs.
 
+mod check;
+mod parse;
+mod schema;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +11,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::blob::BlobRef;
+pub(crate) use check::is_path;
+pub use check::{MAX_STRING, Mismatch};
+pub use parse::{TypeError, duration_ms};
 
 /// A type of the graph language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +87,7 @@ impl fmt::Display for Type {
                 f.write_str("}")
             }
             Self::Record(record) => f.write_str(&record.name),
-            Self::Enum(words) => write!(f, "enum<{}>", words.join(", ")),
+            Self::Enum(words) => write!(f, "enum<{}>", words.join("|")),
             Self::Optional(inner) => write!(f, "{inner}?"),
         }
     }

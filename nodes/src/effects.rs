@@ -202,13 +202,20 @@ data! {
     pub struct ResolveRequest {
         /// The base commit.
         pub commit: String,
-        /// The names, sorted.
+        /// The names as they are used, sorted: `FileStorage`, `linter.run` (the part before the first dot is wanted, what
+        /// follows tells a good answer from a bad one).
         pub names: Vec<String>,
+        /// Files that the names are likely to be near, sorted: those of the frames.
+        pub near: Vec<RepoPath>,
+        /// Where a test of ours is to be.
+        pub path: RepoPath,
     }
     /// For each name its import statements, best first (`from yamllint import linter`).
     pub struct ResolveResponse {
         /// The statements.
         pub imports: Vec<Vec<String>>,
+        /// Where a test of ours can be: `path`, or with a number at its end where the commit has such a file.
+        pub path: RepoPath,
     }
 }
 
@@ -382,10 +389,16 @@ effect! {
 data! {
     /// What to commit.
     pub struct CommitRequest {
+        /// The incident's fingerprint; its pull request decides on the branch.
+        pub fingerprint: String,
         /// The base commit.
         pub commit: String,
-        /// The branch, such as `prunella/ab12cd34`.
+        /// The branch, such as `prunella/ab12cd34`. Where its pull request is closed or merged, or a person made
+        /// it, the next free name is taken: `prunella/ab12cd34-2`.
         pub branch: String,
+        /// The git tree that was judged (base and fix, with or without the generated test); another result is refused.
+        /// Empty when it is not known.
+        pub judged: String,
         /// The generated test, when there is one: path and content.
         pub test: Option<ProbeFile>,
         /// The unified diff of the fix.
@@ -399,6 +412,8 @@ data! {
     }
     /// What was written.
     pub struct CommitResponse {
+        /// The branch that was written.
+        pub branch: String,
         /// The branch's last commit.
         pub head: String,
         /// The commit with the failing test; empty when the test exists at the base.
@@ -407,6 +422,8 @@ data! {
         pub tree: String,
         /// Whether the branch was there before and got a further commit.
         pub updated: bool,
+        /// Why the branch was left as it is (a person committed on it, or works on it); empty when it was written.
+        pub kept: String,
     }
 }
 
@@ -432,5 +449,9 @@ data! {
         pub page: BlobRef,
         /// Not offered as ready.
         pub draft: bool,
+        /// The run's time in seconds since the Unix epoch.
+        pub time: u64,
+        /// Why the branch was left as it is ([`CommitResponse::kept`]): then the page is only a comment.
+        pub kept: String,
     }
 }

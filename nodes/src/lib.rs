@@ -6,13 +6,18 @@
 pub mod analyze;
 pub mod detect;
 pub mod effects;
+pub mod gate;
 pub mod generate;
 pub mod incident;
+mod kinds;
 pub mod page;
 pub mod patch;
 pub mod playbook;
 pub mod pr;
+pub mod prompt;
 pub mod reproduce;
+pub mod summary;
 pub mod test;
 pub mod types;
 pub mod world;
+pub use kinds::kinds;

@@ -16,10 +16,26 @@ pub struct Report {
     /// What came over the record channel, when the job had one (bounded by [`crate::Limits::output_max`]).
     #[serde(skip)]
     pub channel: Vec<u8>,
-    /// Files of the tree that differ at the end, sorted by path. Names only: contents are never read back.
+    /// Files of the tree that differ from what the command found (its edits included), sorted by path. Names only:
+    /// contents are never read back. A last entry `…` stands for more than are told.
     pub changed: Vec<Change>,
     /// What it used.
     pub usage: Usage,
+}
+
+impl Report {
+    /// The report of a job whose set-up failed before there was anything else to tell.
+    pub(crate) fn not_started(step: &str, message: String, remedy: &str) -> Self {
+        Self {
+            end: End::CouldNotStart { step: step.into(), message, remedy: remedy.into() },
+            isolation: Isolation::None,
+            stdout: Output::default(),
+            stderr: Output::default(),
+            channel: Vec::new(),
+            changed: Vec::new(),
+            usage: Usage::default(),
+        }
+    }
 }
 
 /// How a job ended. The first that fits, in this order, wins.
@@ -75,6 +91,24 @@ pub enum Isolation {
     },
     /// Nothing.
     None,
+}
+
+/// What the sandbox can do on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Everything.
+    Full,
+    /// The floor holds; these parts are missing, a phrase each.
+    Reduced(Vec<String>),
+    /// Nothing can be run.
+    Unavailable {
+        /// The step that failed.
+        step: String,
+        /// What the system said.
+        message: String,
+        /// What to do about it.
+        remedy: String,
+    },
 }
 
 /// One stream of output: its head and its tail.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::Template;
-use crate::NodeError;
+use super::{Expr, Template};
 use crate::types::{Record, Type};
 
 /// A checked graph.
@@ -104,6 +103,19 @@ pub enum Outcome {
     Failure,
     /// A person said no.
     Declined,
+}
+
+impl Outcome {
+    /// The word in graph files and JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Nothing => "nothing",
+            Self::Failure => "failure",
+            Self::Declined => "declined",
+        }
+    }
 }
 
 /// A node of the graph.
@@ -211,24 +223,4 @@ pub enum Target {
     Node(String),
     /// An end by name.
     End(String),
-}
-
-/// A compiled CEL expression.
-#[derive(Debug, Clone)]
-pub struct Expr {
-    /// Its text, without the leading `=`.
-    pub source: String,
-    pub(crate) program: Arc<cel::Program>,
-}
-
-impl Expr {
-    /// Compiles `source`.
-    ///
-    /// # Errors
-    /// When it is no CEL.
-    pub fn compile(source: &str) -> Result<Self, NodeError> {
-        let program =
-            cel::Program::compile(source).map_err(|e| NodeError::new("cel.parse", e.to_string()))?;
-        Ok(Self { source: source.to_owned(), program: Arc::new(program) })
-    }
 }

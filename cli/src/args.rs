@@ -1,0 +1,355 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns an incident into a tested pull request.
+#[derive(Debug, Parser)]
+#[command(name = "prunella", version, about, max_term_width = 110, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Where runs, pull requests and caches are kept [default: the user's state folder].
+    #[arg(long, global = true, env = "PRUNELLA_STORE", value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Exit codes to turn into 0, such as `11,12`.
+    #[arg(long, global = true, value_name = "CODES", value_delimiter = ',')]
+    pub ok: Vec<u8>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lay the shipped example out as a git repository in a new folder and heal it.
+    Demo(DemoArgs),
+    /// Run a graph against an incident.
+    Run(RunArgs),
+    /// Find the incidents of a log.
+    Detect(DetectArgs),
+    /// Judge somebody's patch: the verdict alone.
+    Judge(JudgeArgs),
+    /// Run a command in the sandbox.
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Check a graph file.
+    Check(CheckArgs),
+    /// Walk a recorded trace again, offline, and stop at the first difference.
+    Replay(ReplayArgs),
+    /// List, show, resume or cancel runs.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Show, verify or pack a run's trace.
+    #[command(subcommand)]
+    Trace(TraceCommand),
+    /// List, show or close local pull requests.
+    #[command(subcommand)]
+    Pulls(PullsCommand),
+    /// List, copy or draw graphs.
+    #[command(subcommand)]
+    Graph(GraphCommand),
+    /// Say what works here: store, sandbox and, with --repo, the repository's tests.
+    Doctor(DoctorArgs),
+}
+
+/// `prunella demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The folder to make [default: `prunella-demo`, or the first free `prunella-demo-N`].
+    pub dir: Option<PathBuf>,
+}
+
+/// How the repository's tests are run, where its `prunella.yaml` does not say it.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct TestArgs {
+    /// The test command, as one would type it: `"python -m pytest -q tests"`.
+    #[arg(long, env = "PRUNELLA_TEST_COMMAND", value_name = "CMD")]
+    pub test_command: Option<String>,
+    /// The Python to run the tests with.
+    #[arg(long, env = "PRUNELLA_PYTHON", value_name = "FILE")]
+    pub python: Option<PathBuf>,
+    /// A folder for the tests' import path, relative to the repository or absolute; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub pythonpath: Vec<String>,
+    /// A folder outside the repository that the tests may read; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub mount: Vec<PathBuf>,
+    /// How tests are isolated.
+    #[arg(long, value_enum, default_value = "linux", env = "PRUNELLA_SANDBOX")]
+    pub sandbox: SandboxChoice,
+}
+
+/// A sandbox backend.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SandboxChoice {
+    /// Namespaces, Landlock, seccomp.
+    #[default]
+    Linux,
+    /// No isolation: nothing that runs so is ever called fixed.
+    None,
+}
+
+impl SandboxChoice {
+    /// The word on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::None => "none",
+        }
+    }
+}
+
+/// `prunella run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A shipped graph's name or a graph file.
+    pub graph: String,
+    /// The log with the incident: the input of type `Log`.
+    #[arg(long, value_name = "FILE")]
+    pub incident: Option<PathBuf>,
+    /// The repository: the input of type `Repo`.
+    #[arg(long, value_name = "DIR")]
+    pub repo: Option<PathBuf>,
+    /// Another input, `KEY=VALUE`; the value is JSON, or text where it is none.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The revision that was deployed [default: HEAD].
+    #[arg(long, value_name = "REV")]
+    pub at: Option<String>,
+    /// The incident to run, where the log holds several: its fingerprint, or the start of it.
+    #[arg(long, value_name = "HEX")]
+    pub fingerprint: Option<String>,
+    /// Run although the incident is known.
+    #[arg(long)]
+    pub again: bool,
+    /// A model for a role: `ROLE=PROVIDER/NAME@URL`.
+    #[arg(long, value_name = "ROLE=SPEC")]
+    pub model: Vec<String>,
+    /// Everything but the branch and the pull request.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Most cost of the run in US dollars; lowers the graph's own limit.
+    #[arg(long, value_name = "USD")]
+    pub max_cost: Option<f64>,
+    #[command(flatten)]
+    pub tests: TestArgs,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `prunella detect`
+#[derive(Debug, Args)]
+pub(crate) struct DetectArgs {
+    /// The log.
+    pub log: PathBuf,
+    /// The repository that the frames are mapped to.
+    #[arg(long, value_name = "DIR")]
+    pub repo: PathBuf,
+    /// The revision that was deployed [default: HEAD].
+    #[arg(long, value_name = "REV")]
+    pub at: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `prunella judge`
+#[derive(Debug, Args)]
+pub(crate) struct JudgeArgs {
+    /// A unified diff, or a branch of the repository.
+    pub patch: String,
+    /// The repository.
+    #[arg(long, value_name = "DIR")]
+    pub repo: PathBuf,
+    /// The revision that the patch is against [default: HEAD, or where the branch left it].
+    #[arg(long, value_name = "REV")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub tests: TestArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `prunella sandbox …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Run a command over a copy of a folder.
+    Run(SandboxRunArgs),
+}
+
+/// `prunella sandbox run`
+#[derive(Debug, Args)]
+pub(crate) struct SandboxRunArgs {
+    /// The folder that the command sees at `/repo`: HEAD of a git repository, else the folder as it is.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Wall time in seconds.
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    pub wall: u64,
+    /// Memory in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    pub memory: u64,
+    /// Processes and threads at once.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub processes: u64,
+    /// A private loopback.
+    #[arg(long)]
+    pub loopback: bool,
+    /// A folder that the command may read; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub mount: Vec<PathBuf>,
+    /// How it is isolated.
+    #[arg(long, value_enum, default_value = "linux", env = "PRUNELLA_SANDBOX")]
+    pub sandbox: SandboxChoice,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The command.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// `prunella check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// A shipped graph's name or a graph file.
+    pub graph: String,
+}
+
+/// `prunella replay`
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A packed trace, or a run's id.
+    pub trace: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `prunella runs …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List runs, newest first.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a run did.
+    Show {
+        /// The run's id, the start of it, or `@latest`.
+        run: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go on with a run that was stopped.
+    Resume {
+        /// The run's id, the start of it, or `@latest`.
+        run: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Cancel a run: it can not be resumed, and its claim is given back.
+    Cancel {
+        /// The run's id, the start of it, or `@latest`.
+        run: String,
+    },
+}
+
+/// `prunella trace …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    /// Print the records of a trace.
+    Show {
+        /// A packed trace, or a run's id.
+        trace: String,
+    },
+    /// Verify the chain and that nothing is missing.
+    Verify {
+        /// A packed trace, or a run's id.
+        trace: String,
+    },
+    /// Write a run's trace to one file.
+    Pack {
+        /// The run's id, the start of it, or `@latest`.
+        run: String,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// `prunella pulls …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PullsCommand {
+    /// List the repository's local pull requests.
+    List {
+        /// The repository.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        repo: PathBuf,
+    },
+    /// Show a pull request's page.
+    Show {
+        /// Its id: the start of the fingerprint.
+        id: String,
+        /// The repository.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        repo: PathBuf,
+    },
+    /// Close a pull request: the incident counts as rejected.
+    Close {
+        /// Its id: the start of the fingerprint.
+        id: String,
+        /// The repository.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        repo: PathBuf,
+    },
+}
+
+/// `prunella graph …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum GraphCommand {
+    /// List the graphs that ship.
+    List,
+    /// Copy a shipped graph to a file, to make it one's own.
+    Copy {
+        /// The shipped graph's name.
+        name: String,
+        /// The file to write [default: NAME.yaml].
+        to: Option<PathBuf>,
+    },
+    /// Draw a graph.
+    Show {
+        /// A shipped graph's name or a graph file.
+        graph: String,
+        /// How to draw it.
+        #[arg(long, value_enum, default_value = "tree")]
+        format: Drawing,
+    },
+}
+
+/// A way to draw a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// Indented text.
+    Tree,
+    /// Mermaid.
+    Mermaid,
+}
+
+/// `prunella doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Also run this repository's tests and say what was found.
+    #[arg(long, value_name = "DIR")]
+    pub repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub tests: TestArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

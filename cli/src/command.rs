@@ -1,0 +1,39 @@
+//! One module a command.
+
+mod check;
+mod demo;
+mod detect;
+mod doctor;
+mod graph;
+mod judge;
+mod pulls;
+mod replay;
+mod run;
+mod runs;
+mod sandbox;
+mod trace;
+
+use crate::args::{Cli, Command};
+use crate::failure::Result;
+
+/// Does what the command line says and gives the exit code.
+///
+/// # Errors
+/// Whatever stops the command, with its exit code.
+pub(crate) fn dispatch(cli: Cli) -> Result {
+    let store = cli.store;
+    match cli.command {
+        Command::Demo(args) => demo::demo(&args, store),
+        Command::Run(args) => run::run(&args, store),
+        Command::Detect(args) => detect::detect(&args),
+        Command::Judge(args) => judge::judge(&args, store),
+        Command::Sandbox(crate::args::SandboxCommand::Run(args)) => sandbox::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Replay(args) => replay::replay(&args, store),
+        Command::Runs(command) => runs::runs(command, store),
+        Command::Trace(command) => trace::trace(command, store),
+        Command::Pulls(command) => pulls::pulls(command, store),
+        Command::Graph(command) => graph::graph(command),
+        Command::Doctor(args) => doctor::doctor(&args, store),
+    }
+}

@@ -1,0 +1,169 @@
+//! `prunella run`: a graph against an incident.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prunella_engine::blob::Blobs;
+use prunella_engine::graph::Graph;
+use prunella_engine::run::{Engine, NewInputs, Stop};
+use prunella_engine::store::Store;
+use prunella_engine::types::Type;
+use prunella_nodes::types::Repo;
+use prunella_nodes::world::git::GitRepo;
+use prunella_nodes::world::intake::read_log;
+use prunella_nodes::world::models::Providers;
+use serde_json::{Map, Value, json};
+
+use super::check::checked;
+use crate::args::RunArgs;
+use crate::exit;
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::report::conclude;
+use crate::session::{self, Local};
+use crate::terminal::say;
+
+/// Starts a run and sees it to its end.
+pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
+    let mut graph = checked(&args.graph)?;
+    if let Some(most) = args.max_cost {
+        lower_cost(&mut graph, most)?;
+    }
+    let store = session::store(store)?;
+    let (inputs, repo) = inputs(args, &graph, &store)?;
+    let (providers, models) = models(args, &graph)?;
+    let local = Local::new(&repo.path, &args.tests)?;
+    let (engine, stop) = session::engine(&store, &local, providers)?;
+    let options = json!({"fingerprint": args.fingerprint, "again": args.again, "dry_run": args.dry_run});
+    let settings = json!({
+        "models": models,
+        "nodes": {"repo": repo.record, "options": options},
+        "sandbox": local.sandbox,
+        "max_cost_usd": args.max_cost,
+    });
+    let new = NewInputs { inputs, settings, local: serde_json::to_value(&local).unwrap_or_default() };
+    let id = engine.start(&graph, new)?;
+    see_through(&engine, stop, &id, &local, args.json)
+}
+
+/// Runs `id` to rest, telling what happens, and gives the exit code.
+///
+/// # Errors
+/// Whatever keeps the run from going on at all.
+pub(super) fn see_through(engine: &Engine, stop: Stop, id: &str, local: &Local, as_json: bool) -> Result {
+    let runtime = session::runtime()?;
+    let (result, signal) = runtime.block_on(async {
+        let signal = session::on_signals(stop);
+        let mut progress = Progress::new();
+        let result = engine.run(id, &mut |event| progress.tell(event)).await;
+        let signal = *signal.borrow();
+        (result, signal)
+    });
+    conclude(engine, id, &result?, local, as_json, signal)
+}
+
+/// The repository of a run.
+struct RunRepo {
+    path: PathBuf,
+    record: Repo,
+}
+
+/// The graph's inputs from the command line, and the repository.
+fn inputs(args: &RunArgs, graph: &Graph, store: &Arc<Store>) -> Result<(Value, RunRepo)> {
+    let mut inputs = Map::new();
+    let path = args.repo.clone().ok_or_else(|| {
+        Failure::usage("--repo is missing").help("name the git repository that the incident is about")
+    })?;
+    let repo = RunRepo { record: repository(args)?, path };
+    for (name, ty) in &graph.inputs {
+        match ty.to_string().as_str() {
+            "Log" => {
+                let file = args.incident.as_ref().ok_or_else(|| {
+                    Failure::usage("--incident is missing").help("name the log with the incident")
+                })?;
+                let log = read_log(file)?;
+                if log.skipped > 0 {
+                    say(format!("{}: only the last 64 MiB are read", log.name));
+                }
+                let text =
+                    store.put(log.text.as_bytes()).map_err(|e| Failure::new(exit::STORE, e.message))?;
+                inputs.insert(name.clone(), json!({"name": log.name, "text": text}));
+            }
+            "Repo" => {
+                inputs.insert(name.clone(), serde_json::to_value(&repo.record).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    for pair in &args.set {
+        let (name, value) = set(pair)?;
+        let ty = graph.inputs.get(name).ok_or_else(|| {
+            let known: Vec<_> = graph.inputs.keys().map(String::as_str).collect();
+            Failure::usage(format!("graph {} has no input `{name}`", graph.name))
+                .help(format!("its inputs: {}", known.join(", ")))
+        })?;
+        ty.check(&value).map_err(|mismatch| Failure::usage(format!("--set {name}: {mismatch}")))?;
+        inputs.insert(name.to_owned(), value);
+    }
+    if let Some(command) = session::test_command(&args.tests)?
+        && graph.inputs.contains_key("test_command")
+    {
+        inputs.entry("test_command").or_insert_with(|| json!(command));
+    }
+    for (name, ty) in &graph.inputs {
+        if matches!(ty, Type::Optional(_)) {
+            inputs.entry(name.clone()).or_insert(Value::Null);
+        } else if !inputs.contains_key(name) {
+            return Err(Failure::usage(format!("input `{name}` ({ty}) is missing"))
+                .help(format!("give it with --set {name}=VALUE")));
+        }
+    }
+    Ok((Value::Object(inputs), repo))
+}
+
+/// `KEY=VALUE`; a value that is no JSON is text.
+fn set(pair: &str) -> Result<(&str, Value)> {
+    let (name, text) =
+        pair.split_once('=').ok_or_else(|| Failure::usage(format!("--set {pair}: there is no `=`")))?;
+    Ok((name, serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))))
+}
+
+/// The repository's record: what a trace knows of it.
+fn repository(args: &RunArgs) -> Result<Repo> {
+    let path = args.repo.as_deref().unwrap_or(std::path::Path::new("."));
+    let repo = GitRepo::open(path)?;
+    let commit = repo.resolve(args.at.as_deref().unwrap_or("HEAD"))?;
+    let dirty = repo.dirty()?;
+    if dirty {
+        say(format!(
+            "{} has changes that are not committed: the run works from HEAD and leaves them alone",
+            path.display()
+        ));
+    }
+    Ok(Repo { handle: "repo".to_owned(), commit, subfolder: repo.subfolder.as_str().into(), dirty })
+}
+
+/// The configured providers, and each role of the graph resolved: what the run is pinned to.
+fn models(args: &RunArgs, graph: &Graph) -> Result<(Providers, Value)> {
+    let (providers, roles) =
+        Providers::configure(&graph.models, &args.model, |name| std::env::var(name).ok())?;
+    if roles.values().all(Value::is_null) && !graph.models.is_empty() {
+        say("no model is configured: the playbook alone (PRUNELLA_MODEL=openai/NAME@URL adds one)");
+    }
+    Ok((providers, json!(roles)))
+}
+
+/// `--max-cost` lowers the graph's own limit.
+fn lower_cost(graph: &mut Graph, usd: f64) -> Result<()> {
+    if !usd.is_finite() || usd < 0.0 {
+        return Err(Failure::usage(format!("--max-cost {usd} is no amount")));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "finite and not negative; more than u64 saturates"
+    )]
+    let most = (usd * 1_000_000.0) as u64;
+    graph.limits.cost_microusd = Some(graph.limits.cost_microusd.map_or(most, |own| own.min(most)));
+    Ok(())
+}

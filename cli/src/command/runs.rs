@@ -1,0 +1,147 @@
+//! `prunella runs`: what ran, and going on with it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prunella_engine::journal::Record;
+use prunella_engine::store::{RunRow, RunStatus, Store};
+use prunella_nodes::world::models::Providers;
+use serde_json::{Value, json};
+
+use super::run::see_through;
+use crate::args::RunsCommand;
+use crate::exit;
+use crate::failure::{Failure, Result};
+use crate::session::{self, Local};
+use crate::terminal::{json, out, say, seconds};
+
+/// Does what the subcommand says.
+pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
+    let store = session::store(store)?;
+    match command {
+        RunsCommand::List { json: as_json } => list(&store, as_json),
+        RunsCommand::Show { run, json: as_json } => show(&store, &run, as_json),
+        RunsCommand::Resume { run, json: as_json } => resume(&store, &run, as_json),
+        RunsCommand::Cancel { run } => cancel(&store, &run),
+    }
+}
+
+/// The word for where a run stands; one that was killed at work says so.
+fn standing(store: &Arc<Store>, row: &RunRow) -> Result<&'static str> {
+    Ok(match row.status {
+        RunStatus::Running | RunStatus::Created if !store.is_live(&row.id)? => "killed",
+        status => status.word(),
+    })
+}
+
+fn list(store: &Arc<Store>, as_json: bool) -> Result {
+    let rows = store.list()?;
+    let mut listed = Vec::new();
+    for row in &rows {
+        let standing = standing(store, row)?;
+        let repo = row.local["repo"].as_str().unwrap_or_default();
+        if as_json {
+            listed.push(
+                json!({"run": row.id, "graph": row.graph, "status": standing, "created_ms": row.created_ms,
+                               "end": row.result["end"], "exit": row.result["exit"], "repo": repo}),
+            );
+        } else {
+            let end = row.result["end"].as_str().unwrap_or("–");
+            out(format!(
+                "{}  {:<10} {:<9} {:<12} {}  {repo}",
+                row.id,
+                row.graph,
+                standing,
+                end,
+                time(row.created_ms)
+            ));
+        }
+    }
+    if as_json {
+        json(&json!({"format": 1, "runs": listed}));
+    } else if rows.is_empty() {
+        say("no runs yet");
+    }
+    Ok(exit::OK)
+}
+
+fn show(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
+    let row = store.row(&store.find(name)?)?;
+    let trace = prunella_engine::trace::Trace::of_run(store, &row.id)?;
+    let steps = trace.steps()?;
+    let standing = standing(store, &row)?;
+    if as_json {
+        json(
+            &json!({"format": 1, "run": row.id, "graph": row.graph, "status": standing, "created_ms": row.created_ms,
+                     "result": row.result, "steps": steps}),
+        );
+        return Ok(exit::OK);
+    }
+    out(format!("run {}: {}, {standing}, {}", row.id, row.graph, time(row.created_ms)));
+    for step in steps {
+        let to = step.to.map(|to| format!(" → {}", to.name())).unwrap_or_default();
+        out(format!("  {:<14} {:>9}{to}", step.lane.to_string(), seconds(step.active_ms)));
+        for effect in step.effects {
+            let state = if effect.done { "" } else { " (not answered)" };
+            let tries = if effect.tries > 1 { format!(", {} tries", effect.tries) } else { String::new() };
+            out(format!("      {} {}{tries}{state}", effect.ordinal, effect.name));
+        }
+        for line in step.log {
+            out(format!("      {line}"));
+        }
+    }
+    if let Some(error) = row.result["error"]["message"].as_str() {
+        out(format!("  stopped: {error}"));
+    }
+    let report = store
+        .dir()
+        .map(|dir| dir.join("reports").join(&row.id).join("report.md"))
+        .filter(|path| path.exists());
+    if let Some(report) = report {
+        out(report.display());
+    }
+    Ok(exit::OK)
+}
+
+fn resume(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
+    let id = store.find(name)?;
+    let row = store.row(&id)?;
+    let (local, roles) = pinned(store, &row)?;
+    let providers = Providers::from_roles(&roles, |name| std::env::var(name).ok())?;
+    let (engine, stop) = session::engine(store, &local, providers)?;
+    if row.status.is_over() {
+        say(format!("run {id} is over; this is its result again"));
+    }
+    see_through(&engine, stop, &id, &local, as_json)
+}
+
+fn cancel(store: &Arc<Store>, name: &str) -> Result {
+    let id = store.find(name)?;
+    let row = store.row(&id)?;
+    let (local, _) = pinned(store, &row)?;
+    let (engine, _) = session::engine(store, &local, Providers::from_roles(&Value::Null, |_| None)?)?;
+    engine.cancel(&id)?;
+    out(format!("run {id}: cancelled"));
+    Ok(exit::OK)
+}
+
+/// What a run was started with: this machine's facts, and its model roles.
+fn pinned(store: &Arc<Store>, row: &RunRow) -> Result<(Local, Value)> {
+    let local: Local = serde_json::from_value(row.local.clone()).map_err(|e| {
+        Failure::new(exit::STORE, format!("run {}: its local facts cannot be read: {e}", row.id))
+    })?;
+    let records = store.records(&row.id)?;
+    let Some(Record::Header(header)) = records.first().map(|sealed| &sealed.record) else {
+        return Err(Failure::new(exit::BUG, format!("the journal of run {} has no header", row.id)));
+    };
+    let settings = header.settings.unpack(&Value::Null, store.as_ref())?;
+    Ok((local, settings["models"].clone()))
+}
+
+/// A time as a person reads it, in UTC.
+fn time(ms: u64) -> String {
+    let seconds = i64::try_from(ms / 1000).unwrap_or_default();
+    jiff::Timestamp::from_second(seconds)
+        .map(|at| at.strftime("%Y-%m-%d %H:%M").to_string())
+        .unwrap_or_default()
+}

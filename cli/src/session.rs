@@ -1,0 +1,179 @@
+//! What the commands that touch runs share: the store, the world around a repository, and the engine over both.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use prunella_engine::World;
+use prunella_engine::redact::Redactor;
+use prunella_engine::run::{Engine, Loader, Options, Stop, StopWish};
+use prunella_engine::store::Store;
+use prunella_nodes::kinds;
+use prunella_nodes::world::git::GitRepo;
+use prunella_nodes::world::models::Providers;
+use prunella_nodes::world::tests::{HostSettings, Tester};
+use prunella_nodes::world::{LocalWorld, Parts};
+use prunella_sandbox::Sandbox;
+use serde::{Deserialize, Serialize};
+
+use crate::args::{SandboxChoice, TestArgs};
+use crate::exit;
+use crate::failure::{Failure, Result};
+
+/// What a run knows of this machine only. Kept beside the run, never in its trace.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Local {
+    /// The repository's working tree.
+    pub repo: PathBuf,
+    /// How tests are run here, as the command line said it.
+    pub tests: HostSettings,
+    /// `linux` or `none`.
+    pub sandbox: String,
+}
+
+impl Local {
+    /// What the command line says of `repo`.
+    ///
+    /// # Errors
+    /// Exit 2 when the test command cannot be split into words.
+    pub(crate) fn new(repo: &Path, args: &TestArgs) -> Result<Self> {
+        Ok(Self {
+            repo: repo.to_owned(),
+            tests: host_settings(args)?,
+            sandbox: args.sandbox.word().to_owned(),
+        })
+    }
+
+    fn choice(&self) -> SandboxChoice {
+        if self.sandbox == SandboxChoice::None.word() { SandboxChoice::None } else { SandboxChoice::Linux }
+    }
+}
+
+/// The test settings of the command line.
+fn host_settings(args: &TestArgs) -> Result<HostSettings> {
+    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    Ok(HostSettings {
+        command: test_command(args)?,
+        python: args.python.as_ref().map(path),
+        pythonpath: args.pythonpath.clone(),
+        mounts: args.mount.iter().map(path).collect(),
+        ..HostSettings::default()
+    })
+}
+
+/// `--test-command` as words.
+///
+/// # Errors
+/// Exit 2 when its quotes do not match.
+pub(crate) fn test_command(args: &TestArgs) -> Result<Option<Vec<String>>> {
+    let Some(text) = &args.test_command else { return Ok(None) };
+    match shlex::split(text) {
+        Some(words) if !words.is_empty() => Ok(Some(words)),
+        _ => Err(Failure::usage(format!("--test-command `{text}` is no command"))
+            .help("write it as on a shell, with quotes that match; no shell runs it")),
+    }
+}
+
+/// Where runs and pull requests are kept.
+///
+/// # Errors
+/// Exit 6 when neither `--store` nor a home says where.
+pub(crate) fn store_dir(given: Option<PathBuf>) -> Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    given
+        .or_else(|| set("XDG_STATE_HOME").map(|state| state.join("prunella")))
+        .or_else(|| set("HOME").map(|home| home.join(".local/state/prunella")))
+        .ok_or_else(|| {
+            Failure::new(exit::STORE, "there is no place for the store").help("give --store DIR, or set HOME")
+        })
+}
+
+/// Opens the store.
+///
+/// # Errors
+/// Exit 6 when it cannot be used, 22 when it is of a newer format.
+pub(crate) fn store(given: Option<PathBuf>) -> Result<Arc<Store>> {
+    Ok(Store::open(&store_dir(given)?)?)
+}
+
+/// The chosen backend.
+pub(crate) fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
+    match choice {
+        #[cfg(target_os = "linux")]
+        SandboxChoice::Linux => Arc::new(prunella_sandbox::LinuxSandbox::new()),
+        #[cfg(not(target_os = "linux"))]
+        SandboxChoice::Linux => Arc::new(prunella_sandbox::Unavailable),
+        SandboxChoice::None => Arc::new(prunella_sandbox::NoSandbox),
+    }
+}
+
+/// Runs the repository's tests.
+///
+/// # Errors
+/// Exit 5 when it is no repository, 6 when the cache cannot be written.
+pub(crate) fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)> {
+    let repo = Arc::new(GitRepo::open(&local.repo)?);
+    let tester =
+        Tester::new(Arc::clone(&repo), sandbox(local.choice()), &store.join("cache"), local.tests.clone())?;
+    Ok((repo, Arc::new(tester)))
+}
+
+/// Reads a stored graph again.
+pub(crate) fn loader() -> Loader {
+    prunella_engine::run::loader(&kinds())
+}
+
+/// The engine over `store`, for the repository that `local` names.
+///
+/// # Errors
+/// Exit 5 when the repository is gone, 4 when a configured model lacks its credential.
+pub(crate) fn engine(store: &Arc<Store>, local: &Local, providers: Providers) -> Result<(Engine, Stop)> {
+    let dir = store.dir().unwrap_or(Path::new(".")).to_owned();
+    let (repo, tester) = tester(local, &dir)?;
+    let secrets = providers.secrets();
+    let parts = Parts { repo, tester, providers, store: Arc::clone(store), store_dir: dir };
+    let world: Arc<dyn World> = Arc::new(LocalWorld::new(parts));
+    let mut options = Options::new(&kinds());
+    options.redactor = Redactor::new(secrets);
+    let stop = options.stop.clone();
+    Ok((Engine::new(Arc::clone(store), kinds(), world, options), stop))
+}
+
+/// A runtime for effects.
+///
+/// # Errors
+/// Exit 1 when threads cannot be had.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(exit::BUG, format!("the runtime cannot start: {e}")))
+}
+
+/// Stops the run on SIGINT and SIGTERM: after the present step first, at once when asked again. Gives the exit
+/// code of the signal that came.
+pub(crate) fn on_signals(stop: Stop) -> tokio::sync::watch::Receiver<u8> {
+    let (sender, receiver) = tokio::sync::watch::channel(0);
+    #[cfg(unix)]
+    for (kind, code) in [
+        (tokio::signal::unix::SignalKind::interrupt(), 130),
+        (tokio::signal::unix::SignalKind::terminate(), 143),
+    ] {
+        let (stop, sender) = (stop.clone(), sender.clone());
+        tokio::spawn(async move {
+            let Ok(mut signals) = tokio::signal::unix::signal(kind) else { return };
+            let mut wish = StopWish::Drain;
+            while signals.recv().await.is_some() {
+                sender.send_replace(code);
+                crate::terminal::say(if wish == StopWish::Drain {
+                    "stopping after this step; again to stop now"
+                } else {
+                    "stopping now"
+                });
+                stop.wish_for(wish);
+                wish = StopWish::Now;
+            }
+        });
+    }
+    receiver
+}

@@ -1,0 +1,26 @@
+//! The numbers of everything the engine writes. One place each; a newer one is refused, never guessed at.
+
+use crate::Fault;
+
+/// Journal records and their chain.
+pub const JOURNAL: u32 = 1;
+/// The tables of a store.
+pub const STORE: u32 = 1;
+/// The trace file, `prunella-trace/1`.
+pub const TRACE: u32 = 1;
+
+/// Refuses a format that is newer than ours.
+///
+/// # Errors
+/// Exit 22 when `found` is none that this program reads.
+pub fn readable(what: &str, found: u32, ours: u32) -> Result<(), Fault> {
+    if (1..=ours).contains(&found) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "format.unknown",
+        22,
+        format!("{what} has format {found}; this program reads up to {ours}"),
+    )
+    .help("use the prunella that wrote it, or a newer one"))
+}

@@ -1,0 +1,136 @@
+//! The graph file after its shape was checked, before its meaning is: names are not resolved, places are kept.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use std::sync::Arc;
+
+use super::model::{Limits, ModelRole, Outcome, Reducer, RetryPolicy};
+use super::yaml::{Node, Span};
+use crate::types::{Record, Type};
+
+/// A name and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+/// Something declared under a key.
+#[derive(Debug)]
+pub(crate) struct Decl<T> {
+    /// The key's place.
+    pub(crate) span: Span,
+    pub(crate) value: T,
+}
+
+/// Declarations by name, in the file's order.
+pub(crate) type Decls<T> = IndexMap<String, Decl<T>>;
+
+/// A whole file. Types are nothing where they could not be read; that was reported and silences what follows.
+#[derive(Debug)]
+pub(crate) struct Ast<'y> {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) inputs: Decls<Option<Type>>,
+    pub(crate) models: Decls<ModelRole>,
+    pub(crate) types: Decls<Arc<Record>>,
+    /// Types of `types:` that something mentions.
+    pub(crate) types_used: Vec<String>,
+    pub(crate) state: Decls<(Option<Type>, Reducer)>,
+    pub(crate) limits: Limits,
+    pub(crate) limits_exhausted: Option<Name>,
+    pub(crate) ends: Decls<(Outcome, Option<Value1<'y>>)>,
+    pub(crate) start: Option<Name>,
+    pub(crate) nodes: Decls<NodeAst<'y>>,
+    /// A section of names could not be read: an unknown target may be one of them.
+    pub(crate) partial: bool,
+    /// Names that the file has under `nodes` and `ends`, also of those that could not be read.
+    pub(crate) broken: Vec<String>,
+}
+
+/// CEL that is not parsed yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Cel<'y> {
+    pub(crate) text: String,
+    /// The scalar it stands in.
+    pub(crate) node: &'y Node,
+    /// Where it begins in the scalar's text.
+    pub(crate) offset: usize,
+}
+
+/// A value of `with`, `writes` or an end's `output`.
+#[derive(Debug, Clone)]
+pub(crate) struct Value1<'y> {
+    pub(crate) node: &'y Node,
+    pub(crate) data: ValueData<'y>,
+}
+
+/// What a [`Value1`] holds.
+#[derive(Debug, Clone)]
+pub(crate) enum ValueData<'y> {
+    Literal(Value),
+    Cel(Cel<'y>),
+    List(Vec<Value1<'y>>),
+    Map(Vec<(String, Value1<'y>)>),
+}
+
+/// A node.
+#[derive(Debug)]
+pub(crate) struct NodeAst<'y> {
+    pub(crate) kind: Name,
+    /// Whether this program has the kind.
+    pub(crate) known: bool,
+    pub(crate) with: Vec<(Name, Value1<'y>)>,
+    pub(crate) writes: Vec<(Name, Value1<'y>)>,
+    pub(crate) literals: Vec<(Name, Value)>,
+    pub(crate) conditions: Vec<(Name, Cel<'y>)>,
+    pub(crate) model: Option<Name>,
+    pub(crate) returns: Option<Type>,
+    pub(crate) template: Option<TemplateAst<'y>>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) next: Option<NextAst<'y>>,
+}
+
+/// A template and what its kind adds to the variables.
+#[derive(Debug)]
+pub(crate) struct TemplateAst<'y> {
+    pub(crate) node: &'y Node,
+    pub(crate) text: String,
+    pub(crate) variables: &'static [(&'static str, Type)],
+}
+
+/// Where a node leads.
+#[derive(Debug)]
+pub(crate) enum NextAst<'y> {
+    To(Name),
+    Choose(Vec<ArmAst<'y>>),
+}
+
+/// One arm of a choice.
+#[derive(Debug)]
+pub(crate) struct ArmAst<'y> {
+    pub(crate) span: Span,
+    /// Nothing: it always matches.
+    pub(crate) when: Option<Cel<'y>>,
+    pub(crate) step: StepAst,
+}
+
+/// Where an arm leads.
+#[derive(Debug)]
+pub(crate) enum StepAst {
+    To(Name),
+    Retry { head: Name, max_attempts: u32, exhausted: Name },
+}
+
+impl Cel<'_> {
+    /// The place of bytes of the expression in the file.
+    pub(crate) fn span(&self, source: &str, at: std::ops::Range<usize>) -> Span {
+        let start = self.node.locate(source, self.offset + at.start);
+        let end = self.node.locate(source, self.offset + at.end);
+        if start == self.node.span.start && self.offset + at.start > 0 {
+            // Escapes make the inner place unclear: the whole scalar is meant.
+            return self.node.span.clone();
+        }
+        start..end.max(start + 1)
+    }
+}

@@ -1,0 +1,200 @@
+//! The codes of diagnostics, in one table. A code keeps its meaning for ever; a retired one is not used again.
+
+/// A code and what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// `E001`, `W001`, …
+    pub code: &'static str,
+    /// One line.
+    pub title: &'static str,
+    /// Why it is refused, and what to do.
+    pub explanation: &'static str,
+}
+
+/// The code of a secret in a file; what it points at is not shown.
+pub(crate) const SECRET: &str = "E048";
+
+const fn code(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
+    Code { code, title, explanation }
+}
+
+/// What `code` means, whatever its case.
+#[must_use]
+pub fn explain(code: &str) -> Option<&'static Code> {
+    CODES.iter().find(|known| known.code.eq_ignore_ascii_case(code))
+}
+
+/// All codes, in order.
+pub const CODES: &[Code] = &[
+    code(
+        "E001",
+        "not YAML",
+        "The file cannot be read as YAML. The place is where the reader gave up; the mistake is often a line or two above it: an indentation, a missing colon, a quote that is not closed.",
+    ),
+    code(
+        "E002",
+        "part of YAML that graph files do not use",
+        "Anchors, aliases, tags, merge keys and several documents make a file mean something else than it shows, so graph files have none of them. A text that starts with `!`, `&` or `*` must be quoted.",
+    ),
+    code(
+        "E003",
+        "too large or nested too deeply",
+        "A graph file has at most 1 MiB, and at most 32 levels of nesting. Large prompts belong in a file of their own.",
+    ),
+    code("E004", "the same key twice", "One of the two would be lost. Rename or remove one."),
+    code(
+        "E005",
+        "missing key",
+        "A graph needs `format`, `name`, `ends`, `start` and `nodes`; a node needs `next`, and what its kind requires.",
+    ),
+    code(
+        "E006",
+        "unknown key",
+        "Nothing reads this key here. It is probably misspelt, or belongs one level up or down.",
+    ),
+    code(
+        "E007",
+        "not what is expected here",
+        "The value has another shape than this place takes: a list where a map is meant, a number out of range, a name with characters that names do not have.",
+    ),
+    code(
+        "E008",
+        "unknown format",
+        "`format` names the version of the graph language. This program reads version 1.",
+    ),
+    code(
+        "E009",
+        "not supported yet",
+        "The language has this, this program does not run it yet. It is refused rather than ignored.",
+    ),
+    code(
+        "E010",
+        "unknown type",
+        "Types are `string`, `text`, `diff`, `int`, `float`, `bool`, `path`, `duration`, `list<T>`, `map<T>`, `enum<a, b>`, `{field: T}`, records of `types:` and built-in records. `T?` may be null.",
+    ),
+    code(
+        "E011",
+        "malformed type",
+        "The text is no type expression. Examples: `list<path>`, `map<int>?`, `enum<low, high>`, `{file: path, line: int}`.",
+    ),
+    code(
+        "E012",
+        "a record that contains itself",
+        "Values are finite and have no references, so a record cannot hold itself, directly or through another one.",
+    ),
+    code(
+        "E013",
+        "the name is taken",
+        "A name means one thing: nodes and ends share their names, state keys may not be called `inputs`, `output`, `attempt` or `max_attempts`, and types may not hide built-in ones.",
+    ),
+    code(
+        "E020",
+        "unknown kind",
+        "A node's kind is its name unless `kind:` says another. The kind must be one that this program has.",
+    ),
+    code(
+        "E021",
+        "unknown target",
+        "`start`, `next`, `to`, `else`, `retry` and `exhausted` name a node or an end of this file.",
+    ),
+    code("E022", "unknown state key", "`writes` can only set keys that are declared under `state:`."),
+    code("E023", "unknown input", "`inputs.x` needs an `x` under `inputs:`."),
+    code(
+        "E024",
+        "unknown variable",
+        "In `with` there are `inputs` and the state keys; in `writes` also `output`; in `when` also what the node itself wrote. A template sees the keys of the node's `with`, what its kind gathers, and `attempt` and `max_attempts`; it does not see the state.",
+    ),
+    code("E025", "unknown field", "The record has no such field. `prunella explain NAME` lists what it has."),
+    code("E026", "unknown model role", "`model:` names a role that is declared under `models:`."),
+    code(
+        "E027",
+        "unknown function",
+        "CEL's standard functions are there: `size`, `contains`, `startsWith`, `endsWith`, `matches`, `string`, `int`, `double`, `has`, and `all`, `exists`, `exists_one`, `map`, `filter` over lists and maps.",
+    ),
+    code("E028", "missing input of a node", "The kind requires this key under `with`."),
+    code(
+        "E029",
+        "unknown input of a node",
+        "The kind takes no such key under `with`. `prunella explain KIND` lists what it takes.",
+    ),
+    code(
+        "E030",
+        "type mismatch",
+        "The value has another type than the place takes, or an operator got operands it does not have.",
+    ),
+    code(
+        "E031",
+        "a condition that is no bool",
+        "What decides between paths is true or false; nothing else is taken for one of them.",
+    ),
+    code(
+        "E032",
+        "may be null",
+        "The value is optional, and used without a test. Write `x != null && x.y`, or `x == null ? … : x.y`.",
+    ),
+    code(
+        "E033",
+        "a blob is not read in CEL",
+        "`text` and `diff` are stored beside the state. CEL knows their size and whether two are equal; a template renders them.",
+    ),
+    code(
+        "E034",
+        "not CEL",
+        "The expression cannot be parsed. In `with` and `writes` an expression starts with `=`; in `when` it does not.",
+    ),
+    code(
+        "E035",
+        "not a template",
+        "The text cannot be parsed as Jinja. There are no includes, imports or inheritance.",
+    ),
+    code(
+        "E040",
+        "not every case is covered",
+        "The last arm of `next` is an `else` or a `retry`, which always match, so that a run never stands at a node without a way on.",
+    ),
+    code("E041", "an arm that is never taken", "An arm before it always matches."),
+    code("E042", "a node that is never reached", "No path leads from `start` to this node."),
+    code("E043", "no way to an end", "From this node no path leads to an end."),
+    code(
+        "E044",
+        "a loop without a bound",
+        "A loop that only plain edges close could run for ever. Close it with `{retry: HEAD, max_attempts: N, exhausted: TARGET}`.",
+    ),
+    code(
+        "E045",
+        "a retry that does not go back",
+        "A retry starts its loop again, so every path from `start` to the node must lead through its target.",
+    ),
+    code(
+        "E046",
+        "a retry without a bound",
+        "`retry` takes `max_attempts`, the first pass included, and `exhausted`: where to go when they are used up.",
+    ),
+    code(
+        "E047",
+        "read before it is written",
+        "On some path from `start` the key has no value yet. Write it earlier, or give it a reducer with a start of its own (`reduce: append`).",
+    ),
+    code(
+        "E048",
+        "a secret in the file",
+        "Graph files are committed, stored with every run and travel in traces. Secrets are named in the configuration and enter where a credential is meant.",
+    ),
+    code("W001", "a state key that is not used", "Nothing writes it, or nothing reads it."),
+    code("W002", "an input that is not used", "Nothing reads it, yet every run must give it."),
+    code("W003", "a type that is not used", "No input, state key or node mentions it."),
+    code("W004", "a model role that is not used", "No node names it."),
+    code("W005", "an end that is not reached", "No edge, limit or retry leads to it."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_has_no_code_twice() {
+        assert!(CODES.windows(2).all(|pair| pair[0].code < pair[1].code));
+        assert_eq!(explain("e001").map(|c| c.title), Some("not YAML"));
+        assert!(explain("E999").is_none());
+    }
+}

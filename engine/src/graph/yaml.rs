@@ -1,0 +1,395 @@
+//! YAML as a small tree with byte spans. What makes a file mean more than it shows is refused: anchors, aliases,
+//! tags, merge keys, several documents, the same key twice.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
+use serde_json::Value;
+
+use super::diagnostic::Report;
+
+/// Largest file, in bytes.
+pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+/// Deepest nesting.
+const MAX_DEPTH: usize = 32;
+
+/// A span of bytes in the file.
+pub(crate) type Span = Range<usize>;
+
+/// A node of the tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) data: Data,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone)]
+pub(crate) enum Data {
+    /// A scalar: its text with quotes and folding undone.
+    Scalar(String, ScalarStyle),
+    List(Vec<Node>),
+    /// In the file's order.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a map.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+}
+
+impl Node {
+    /// What it is, for messages.
+    pub(crate) fn shape(&self) -> &'static str {
+        match &self.data {
+            Data::List(_) => "a list",
+            Data::Map(_) => "a map",
+            Data::Scalar(..) => match self.json() {
+                Value::Null => "nothing",
+                Value::Bool(_) => "true or false",
+                Value::Number(_) => "a number",
+                _ => "a text",
+            },
+        }
+    }
+
+    /// The text of a scalar, as it is written.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.data {
+            Data::Scalar(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value as JSON, by YAML's core schema.
+    pub(crate) fn json(&self) -> Value {
+        match &self.data {
+            Data::List(items) => items.iter().map(Self::json).collect(),
+            Data::Map(entries) => {
+                entries.iter().map(|(key, value)| (key.name.clone(), value.json())).collect()
+            }
+            Data::Scalar(text, ScalarStyle::Plain) => plain(text),
+            Data::Scalar(text, _) => Value::from(text.as_str()),
+        }
+    }
+
+    /// Where byte `at` of this scalar's text stands in `source`. Exact on one line and in literal blocks; the
+    /// scalar's start where escapes make it unclear.
+    pub(crate) fn locate(&self, source: &str, at: usize) -> usize {
+        let (Data::Scalar(text, style), Some(raw)) = (&self.data, source.get(self.span.clone())) else {
+            return self.span.start;
+        };
+        let skip = match style {
+            ScalarStyle::Plain => 0,
+            ScalarStyle::SingleQuoted => 1,
+            ScalarStyle::DoubleQuoted if raw.contains('\\') => return self.span.start,
+            ScalarStyle::DoubleQuoted => 1,
+            ScalarStyle::Literal | ScalarStyle::Folded if raw.starts_with(['|', '>']) => {
+                raw.find('\n').map_or(0, |end| end + 1)
+            }
+            ScalarStyle::Literal | ScalarStyle::Folded => 0,
+        };
+        let mut raws = raw.char_indices().skip_while(|(i, _)| *i < skip).peekable();
+        for (i, c) in text.char_indices() {
+            // Skip what the style adds: indentation, doubled quotes.
+            while raws.peek().is_some_and(|(_, r)| *r != c && !(c == ' ' && r.is_whitespace())) {
+                raws.next();
+            }
+            let Some(&(offset, _)) = raws.peek() else { break };
+            if i >= at {
+                return self.span.start + offset;
+            }
+            raws.next();
+        }
+        raws.peek().map_or(self.span.end, |(offset, _)| self.span.start + offset)
+    }
+}
+
+/// A plain scalar by YAML's core schema, with decimal numbers only.
+fn plain(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let numeric = digits.starts_with(|c: char| c.is_ascii_digit())
+                && digits
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+'));
+            if numeric && let Ok(int) = text.parse::<i64>() {
+                return Value::from(int);
+            }
+            let float =
+                text.parse::<f64>().ok().filter(|_| numeric && !digits.bytes().all(|b| b.is_ascii_digit()));
+            float.and_then(serde_json::Number::from_f64).map_or_else(|| Value::from(text), Value::Number)
+        }
+    }
+}
+
+/// A collection that is still open.
+struct Open {
+    start: usize,
+    data: Data,
+    /// The key whose value comes next, in a map.
+    key: Option<Key>,
+    seen: HashSet<String>,
+    /// Its value is dropped: the key was there before.
+    repeated: bool,
+}
+
+/// Parses `report`'s source. Nothing when it cannot be used at all; the reason is in the report.
+pub(crate) fn parse(report: &mut Report<'_>) -> Option<Node> {
+    let source = report.source;
+    if source.len() > MAX_BYTES {
+        report.error("E003", &(0..0), format!("the file has {} bytes, more than {MAX_BYTES}", source.len()));
+        return None;
+    }
+    Builder { offsets: Offsets::new(source), open: Vec::new(), root: None, report }.run(source)
+}
+
+struct Builder<'r, 's> {
+    offsets: Offsets,
+    open: Vec<Open>,
+    root: Option<Node>,
+    report: &'r mut Report<'s>,
+}
+
+impl Builder<'_, '_> {
+    fn run(mut self, source: &str) -> Option<Node> {
+        let mut parser = Parser::new_from_str(source);
+        let mut documents = 0;
+        loop {
+            let (event, span) = match parser.next_event()? {
+                Ok(next) => next,
+                Err(error) => {
+                    let at = self.offsets.byte(error.marker().index());
+                    let found = self.report.error("E001", &(at..at + 1), error.info().to_owned());
+                    if error.info().contains("flow") {
+                        found.help("inside `{…}` and `[…]`, a text with a comma or a bracket must be quoted");
+                    } else if error.info().contains("mapping values") {
+                        found.help("a text with `: ` in it must be quoted");
+                    }
+                    return None;
+                }
+            };
+            let span = self.offsets.span(source, &span);
+            match event {
+                Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
+                Event::StreamEnd => break,
+                Event::DocumentStart(_) => {
+                    documents += 1;
+                    if documents > 1 {
+                        self.report
+                            .error("E002", &span, "a graph file is one document")
+                            .label("a second one starts here");
+                        return None;
+                    }
+                }
+                Event::Alias(_) => {
+                    self.report
+                        .error("E002", &span, "aliases are not used in graph files")
+                        .help("repeat the value");
+                    return None;
+                }
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.refuse(&span, anchor, tag.is_some())?;
+                    self.scalar(text.into_owned(), style, span)?;
+                }
+                Event::SequenceStart(anchor, tag) => {
+                    self.refuse(&span, anchor, tag.is_some())?;
+                    self.start(span, Data::List(Vec::new()))?;
+                }
+                Event::MappingStart(anchor, tag) => {
+                    self.refuse(&span, anchor, tag.is_some())?;
+                    self.start(span, Data::Map(Vec::new()))?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => {
+                    let open = self.open.pop()?;
+                    let end = trim_end(source, open.start, span.end);
+                    self.place(Node { span: open.start..end, data: open.data })?;
+                }
+            }
+        }
+        if self.root.is_none() {
+            self.report.error("E001", &(0..0), "the file is empty");
+        }
+        self.root
+    }
+
+    fn refuse(&mut self, span: &Span, anchor: usize, tag: bool) -> Option<()> {
+        if tag {
+            self.report
+                .error("E002", span, "tags are not used in graph files")
+                .help("a text that starts with `!` must be quoted: \"!output.found\"");
+            return None;
+        }
+        if anchor > 0 {
+            self.report
+                .error("E002", span, "anchors are not used in graph files")
+                .help("repeat the value where it is used");
+            return None;
+        }
+        Some(())
+    }
+
+    fn start(&mut self, span: Span, data: Data) -> Option<()> {
+        if self.open.len() >= MAX_DEPTH {
+            self.report.error("E003", &span, format!("nested deeper than {MAX_DEPTH} levels"));
+            return None;
+        }
+        if let Some(Open { data: Data::Map(_), key: None, .. }) = self.open.last() {
+            self.report.error("E007", &span, "a key must be a text");
+            return None;
+        }
+        self.open.push(Open { start: span.start, data, key: None, seen: HashSet::new(), repeated: false });
+        Some(())
+    }
+
+    fn scalar(&mut self, text: String, style: ScalarStyle, span: Span) -> Option<()> {
+        let Some(open) = self.open.last_mut() else {
+            return self.place(Node { span, data: Data::Scalar(text, style) });
+        };
+        if matches!(open.data, Data::Map(_)) && open.key.is_none() {
+            if text == "<<" && style == ScalarStyle::Plain {
+                self.report
+                    .error("E002", &span, "merge keys are not used in graph files")
+                    .help("repeat the keys");
+                return None;
+            }
+            open.repeated = !open.seen.insert(text.clone());
+            if open.repeated {
+                self.report
+                    .error("E004", &span, format!("the key `{text}` is there twice"))
+                    .label("again here");
+            }
+            open.key = Some(Key { name: text, span });
+            return Some(());
+        }
+        self.place(Node { span, data: Data::Scalar(text, style) })
+    }
+
+    /// Puts a finished node where it belongs.
+    fn place(&mut self, node: Node) -> Option<()> {
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open { data: Data::List(items), .. }) => items.push(node),
+            Some(Open { data: Data::Map(entries), key, repeated, .. }) => {
+                let key = key.take()?;
+                if !*repeated {
+                    entries.push((key, node));
+                }
+            }
+            Some(Open { data: Data::Scalar(..), .. }) => {}
+        }
+        Some(())
+    }
+}
+
+fn trim_end(source: &str, start: usize, end: usize) -> usize {
+    source.get(start..end).map_or(end, |text| start + text.trim_end().len())
+}
+
+/// The parser counts characters; this turns them into bytes.
+struct Offsets {
+    /// Byte offset of each character, unless the text is ASCII.
+    bytes: Option<Vec<usize>>,
+    len: usize,
+}
+
+impl Offsets {
+    fn new(source: &str) -> Self {
+        let bytes = (!source.is_ascii()).then(|| source.char_indices().map(|(at, _)| at).collect());
+        Self { bytes, len: source.len() }
+    }
+
+    fn byte(&self, index: usize) -> usize {
+        match &self.bytes {
+            None => index.min(self.len),
+            Some(bytes) => bytes.get(index).copied().unwrap_or(self.len),
+        }
+    }
+
+    fn span(&self, source: &str, span: &YamlSpan) -> Span {
+        let (start, end) = (self.byte(span.start.index()), self.byte(span.end.index()));
+        start..trim_end(source, start, end.max(start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(source: &str) -> Vec<&'static str> {
+        let mut report = Report::new("f", source);
+        parse(&mut report);
+        report.finish().iter().map(|d| d.code).collect()
+    }
+
+    fn tree(source: &str) -> Node {
+        let mut report = Report::new("f", source);
+        parse(&mut report).unwrap_or_else(|| panic!("{:?}", report.finish()))
+    }
+
+    #[test]
+    fn values_and_their_places() {
+        let source = "é: [1, -2.5, '3', ~, true, 0x1F, 30m, =a.b]\nb:\n  c: |\n    one\n      two\n  d: {e: 'it''s'}\n";
+        let root = tree(source);
+        let expected = serde_json::json!({
+            "é": [1, -2.5, "3", null, true, "0x1F", "30m", "=a.b"], "b": {"c": "one\n  two\n", "d": {"e": "it's"}}
+        });
+        assert_eq!(root.json(), expected);
+        let Data::Map(entries) = &root.data else { panic!("a map") };
+        assert_eq!(&source[entries[0].0.span.clone()], "é");
+        let Data::Map(inner) = &entries[1].1.data else { panic!("a map") };
+        let text = inner[0].1.text().unwrap();
+        let at = inner[0].1.locate(source, text.find("two").unwrap());
+        assert!(source[at..].starts_with("two"), "{}", &source[at..]);
+        let Data::Map(deep) = &inner[1].1.data else { panic!("a map") };
+        let at = deep[0].1.locate(source, 3);
+        assert!(source[at..].starts_with("s'}"), "{}", &source[at..]);
+        let Data::List(items) = &entries[0].1.data else { panic!("a list") };
+        assert_eq!(&source[items[7].span.clone()], "=a.b");
+        assert_eq!(&source[items[7].locate(source, 3)..][..1], "b");
+    }
+
+    #[test]
+    fn what_hides_meaning_is_refused() {
+        for (source, code) in [
+            ("a: &x 1\nb: *x", "E002"),
+            ("a: *x", "E001"),
+            ("a: !!str 1", "E002"),
+            ("when: !output.found", "E002"),
+            ("<<: {a: 1}", "E002"),
+            ("a: 1\n---\nb: 1", "E002"),
+            ("a: 1\na: 2", "E004"),
+            ("{a: 1, a: 2}", "E004"),
+            ("[a]: 1", "E007"),
+            ("a: [1", "E001"),
+            ("", "E001"),
+            ("# nothing\n", "E001"),
+        ] {
+            assert_eq!(codes(source), [code], "{source}");
+        }
+        assert_eq!(codes(&"[".repeat(200)), ["E003"]);
+        assert_eq!(codes(&"- ".repeat(5000)), ["E003"]);
+        assert_eq!(codes(&"x".repeat(MAX_BYTES + 1)), ["E003"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(source in r#"[a-c0-9é:{}\[\],'"|>&*!<#%@`?~=. \t\n-]{0,80}"#) {
+            let mut report = Report::new("f", &source);
+            if let Some(root) = parse(&mut report) {
+                let _ = root.json();
+                let _ = root.locate(&source, 7);
+            }
+            for found in report.finish() {
+                let _ = found.render(&source);
+            }
+        }
+    }
+}

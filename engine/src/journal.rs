@@ -1,0 +1,57 @@
+//! The journal: the durable list of what happened in a run, and the only recording there is.
+//!
+//! A record is canonical JSON. Its chain hash is BLAKE3 over the previous chain hash and its bytes, so that no
+//! record can be changed, dropped or moved without every later hash telling. State is the fold of the commits.
+
+mod fold;
+mod payload;
+mod record;
+
+pub use fold::{Divergence, Folded, Look, Pending, fold};
+pub(crate) use fold::{end_record, superstep_records};
+pub use payload::Payload;
+pub use record::{
+    Commit, EffectRecord, EndRecord, GraphPin, Header, Interrupt, LogLine, Phase, Record, Resume, Route, To,
+};
+
+pub(crate) use record::payloads;
+
+use serde_json::Value;
+
+use crate::{Fault, canonical};
+
+/// A chain hash.
+pub type Chain = [u8; 32];
+
+/// What the first record's chain hash is made from.
+pub const ROOT: Chain = [0; 32];
+
+/// The chain hash of a record with these `bytes` after `previous`.
+#[must_use]
+pub fn link(previous: &Chain, bytes: &[u8]) -> Chain {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(previous).update(bytes);
+    *hasher.finalize().as_bytes()
+}
+
+/// The canonical bytes of `record`.
+///
+/// # Errors
+/// Never for a record of ours; a [`Fault`] beats a panic if serde disagrees.
+pub fn encode(record: &Record) -> Result<Vec<u8>, Fault> {
+    let value = serde_json::to_value(record).map_err(|e| Fault::bug(format!("a record is no JSON: {e}")))?;
+    Ok(canonical::to_string(&value).into_bytes())
+}
+
+/// The record that `bytes` are.
+///
+/// # Errors
+/// When they are no record, or not its canonical bytes (exit 21).
+pub fn decode(bytes: &[u8]) -> Result<Record, Fault> {
+    let damaged = |why: String| Fault::new("journal.record", 21, why);
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| damaged(format!("no JSON: {e}")))?;
+    if canonical::to_string(&value).as_bytes() != bytes {
+        return Err(damaged("not in canonical form".to_owned()));
+    }
+    serde_json::from_value(value).map_err(|e| damaged(format!("no record: {e}")))
+}

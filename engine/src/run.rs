@@ -1,0 +1,302 @@
+//! Runs: starting one, going on with one, and what came of it.
+
+mod id;
+pub(crate) mod pin;
+mod result;
+mod stop;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use result::RunResult;
+pub use stop::{Stop, StopWish};
+pub(crate) use view::steps;
+pub use view::{EffectView, RunView, StepView};
+
+use crate::blob::Blobs;
+use crate::clock::{Clock, SystemClock};
+use crate::driver::{Driver, Facts, Halt, Rest, Tools};
+use crate::event::Event;
+use crate::graph::{self, Graph};
+use crate::journal::{self, Folded, GraphPin, Header, Payload, Record, Resume};
+use crate::redact::Redactor;
+use crate::scheduler::Scheduler;
+use crate::store::{Durability, NewRun, Owner, RunStatus, Sealed, Store};
+use crate::{Fault, Kinds, World, format};
+
+/// Makes a checked graph from the text that a run was started with.
+pub type Loader = Arc<dyn Fn(&str) -> Result<Graph, Fault> + Send + Sync>;
+
+/// What an engine is set up with beside its store, kinds and world.
+#[derive(Clone)]
+pub struct Options {
+    /// The program and version, for the journal: `prunella 0.1.0`.
+    pub tool: String,
+    /// Takes known secrets out of everything that is recorded.
+    pub redactor: Redactor,
+    /// How a stored graph is read again.
+    pub load: Loader,
+    /// Stops runs from outside.
+    pub stop: Stop,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// The defaults: graphs are files that check against `kinds`, no secrets are known, the machine's clock.
+    #[must_use]
+    pub fn new(kinds: &Kinds) -> Self {
+        Self {
+            tool: concat!("prunella ", env!("CARGO_PKG_VERSION")).to_owned(),
+            redactor: Redactor::default(),
+            load: loader(kinds),
+            stop: Stop::default(),
+            clock: Arc::new(SystemClock::default()),
+        }
+    }
+}
+
+/// Reads graph files that check against `kinds`.
+#[must_use]
+pub fn loader(kinds: &Kinds) -> Loader {
+    let kinds = kinds.clone();
+    Arc::new(move |source| match graph::load("graph", source, &kinds) {
+        Ok((graph, _)) => Ok(graph),
+        Err(found) => {
+            let first = found.iter().find(|one| one.severity == graph::Severity::Error);
+            let first = first.map(|one| format!("{}:{}: {}", one.line, one.col, one.message));
+            Err(Fault::new("graph.invalid", 3, first.unwrap_or_else(|| "it does not check".to_owned())))
+        }
+    })
+}
+
+/// Starts runs and goes on with them. One engine serves any number of runs, one at a time or not.
+pub struct Engine {
+    tools: Tools,
+    options: Options,
+}
+
+/// What a run is started on.
+pub struct NewInputs {
+    /// The graph's inputs by name.
+    pub inputs: Value,
+    /// The resolved settings. The engine reads `models` (by role); the rest is kept for who asks.
+    pub settings: Value,
+    /// Facts of this machine only, such as the repository's absolute path. Never part of a trace.
+    pub local: Value,
+}
+
+impl Engine {
+    /// An engine over `store` that knows these kinds and performs effects on `world`.
+    #[must_use]
+    pub fn new(store: Arc<Store>, kinds: Kinds, world: Arc<dyn World>, options: Options) -> Self {
+        let tools = Tools {
+            store,
+            kinds,
+            world,
+            clock: Arc::clone(&options.clock),
+            redactor: options.redactor.clone(),
+            stop: options.stop.clone(),
+        };
+        Self { tools, options }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.tools.store
+    }
+
+    /// Creates a run of `graph` and returns its id. Nothing runs before [`Engine::run`].
+    ///
+    /// # Errors
+    /// Exit 2 when the inputs do not fit the graph, 3 when a kind is unknown, 6 when the store cannot be written.
+    pub fn start(&self, graph: &Graph, new: NewInputs) -> Result<String, Fault> {
+        let store = &self.tools.store;
+        let redactor = &self.options.redactor;
+        let inputs = redactor.value(new.inputs);
+        // Checked now, so that a run that cannot begin is never created.
+        Scheduler::new(Arc::new(graph.clone()), inputs.clone())?;
+        let source = store.put(graph.source.as_bytes())?;
+        let mut header = Header {
+            format: format::JOURNAL,
+            tool: self.options.tool.clone(),
+            run: String::new(),
+            created_ms: self.tools.clock.now_ms(),
+            seed: self.tools.clock.random(),
+            graph: GraphPin { name: graph.name.clone(), hash: graph.hash.clone(), source },
+            kinds: pin::kinds(graph, &self.tools.kinds)?,
+            inputs: Payload::pack(&inputs, store.as_ref())?,
+            settings: Payload::pack(&redactor.value(new.settings), store.as_ref())?,
+        };
+        // Two runs of one millisecond may draw the same id; the table decides, and another is drawn.
+        let mut tries_left = 8;
+        loop {
+            header.run = id::make(header.created_ms, self.tools.clock.random());
+            let run = NewRun {
+                id: &header.run,
+                created_ms: header.created_ms,
+                graph: &graph.name,
+                local: &new.local,
+            };
+            match store.create(&run, &Record::Header(header.clone())) {
+                Err(fault) if fault.code == "run.exists" && tries_left > 0 => tries_left -= 1,
+                other => return other.map(|()| header.run),
+            }
+        }
+    }
+
+    /// Goes on with a run, from its beginning or from wherever its journal ends, and tells `sink` what happens.
+    /// A run that is over just gives its result again. Must be called inside a multi-threaded tokio runtime.
+    ///
+    /// # Errors
+    /// Exit 2 for an unknown run, 7 when it is owned elsewhere or pinned to another graph or kind version, 6 when
+    /// the store cannot be used, 20 or 21 when its journal does not fold. A run that stops on the way is no error
+    /// here: its [`RunResult`] says why.
+    pub async fn run(&self, run: &str, sink: &mut dyn FnMut(Event)) -> Result<RunResult, Fault> {
+        let (mut owner, sealed) = self.tools.store.own(run)?;
+        let past = Past::of(sealed)?;
+        let facts = self.facts(&past.header)?;
+        let inputs = past.header.inputs.unpack(&Value::Null, self.tools.store.as_ref())?;
+        let (store, look) = (self.tools.store.as_ref(), &mut |_: &_, _: &[_], _: &Value| Ok(None));
+        let folded = journal::fold(&facts.graph, inputs, &past.records, &past.heads, store, look)?;
+        let resumed = !past.records.is_empty();
+        if let Some(finish) = &folded.finish
+            && folded.owed.is_empty()
+        {
+            return Ok(RunResult::of_finish(finish));
+        }
+        self.take_up(&mut owner, &folded, resumed)?;
+        let graph = facts.graph.name.clone();
+        sink(Event::RunStarted { run: run.to_owned(), graph, resumed });
+        let (owner, rest) = match folded.finish {
+            Some(finish) => (owner, Rest::Over(finish)),
+            None => {
+                let driver = Driver::new(&self.tools, &facts, owner, folded.scheduler, sink);
+                driver.drive(folded.pending).await
+            }
+        };
+        self.conclude(owner, rest, sink)
+    }
+
+    /// Marks a run as cancelled: at once when nobody is at work on it, else as soon as its owner looks.
+    ///
+    /// # Errors
+    /// Exit 2 for an unknown run, 6 when the store cannot be written, 7 when the run is over already.
+    pub fn cancel(&self, run: &str) -> Result<(), Fault> {
+        let row = self.tools.store.row(run)?;
+        if row.status.is_over() {
+            return Err(Fault::new(
+                "run.over",
+                7,
+                format!("run {run} is over already ({})", row.status.word()),
+            ));
+        }
+        self.tools.store.want_cancel(run)?;
+        let (mut owner, sealed) = match self.tools.store.own(run) {
+            Err(fault) if fault.code == "run.owned" => return Ok(()),
+            other => other?,
+        };
+        let past = Past::of(sealed)?;
+        if past.is_over() {
+            return Ok(());
+        }
+        let at_ms = self.tools.clock.now_ms();
+        let finish =
+            crate::scheduler::Finish { end: None, outcome: None, limit: None, output: Value::Null, at_ms };
+        let record = journal::end_record(&finish, self.tools.store.as_ref())?;
+        let result = RunResult::of_finish(&finish).to_json();
+        owner.append(&[record], Some((RunStatus::Cancelled, &result)), Durability::Disk, at_ms)
+    }
+
+    /// The graph and settings that the run is pinned to, refused where this program differs.
+    fn facts(&self, header: &Header) -> Result<Facts, Fault> {
+        let blobs = self.tools.store.as_ref();
+        pin::facts(header, Some(&self.tools.kinds), &self.options.load, blobs)
+    }
+
+    /// Records that the run is at work, with what its last session still owes.
+    fn take_up(&self, owner: &mut Owner, folded: &Folded, resumed: bool) -> Result<(), Fault> {
+        let at_ms = self.tools.clock.now_ms();
+        let mut records = folded.owed.clone();
+        let over = folded.finish.as_ref().map(|finish| RunResult::of_finish(finish).to_json());
+        if resumed && over.is_none() {
+            records.push(Record::Resume(Resume { tool: self.options.tool.clone(), at_ms }));
+        }
+        let status = match &over {
+            Some(result) => (RunStatus::Ended, result),
+            None => (RunStatus::Running, &Value::Null),
+        };
+        owner.append(&records, Some(status), Durability::Disk, at_ms)
+    }
+
+    /// Writes down how a session came to rest.
+    fn conclude(
+        &self,
+        mut owner: Owner,
+        rest: Rest,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<RunResult, Fault> {
+        let halt = match rest {
+            Rest::Over(finish) => {
+                let result = RunResult::of_finish(&finish);
+                sink(Event::Ended { end: finish.end, outcome: finish.outcome, limit: finish.limit });
+                return Ok(result);
+            }
+            Rest::Halted(halt) => halt,
+        };
+        let result = match halt {
+            Halt::Failed(fault) => RunResult::stopped(RunStatus::Stopped, fault),
+            Halt::Waiting(fault) => RunResult::stopped(RunStatus::Waiting, fault),
+            Halt::Asked => RunResult::stopped(
+                RunStatus::Stopped,
+                Fault::new("run.stopped", 130, "stopped on request")
+                    .help("`prunella runs resume` goes on with it"),
+            ),
+        };
+        let why = result.error.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
+        sink(Event::Stopped { why });
+        // Where the store itself failed, the row cannot be written either; the result still says what happened.
+        let written = owner.append(
+            &[],
+            Some((result.status, &result.to_json())),
+            Durability::Disk,
+            self.tools.clock.now_ms(),
+        );
+        match written {
+            Err(fault) if result.exit != fault.exit => Err(fault),
+            _ => Ok(result),
+        }
+    }
+}
+
+/// A run's journal, taken apart.
+pub(crate) struct Past {
+    pub(crate) header: Header,
+    pub(crate) records: Vec<Record>,
+    /// The chain's head after the header and after each record, in hex.
+    pub(crate) heads: Vec<String>,
+}
+
+impl Past {
+    pub(crate) fn of(sealed: Vec<Sealed>) -> Result<Self, Fault> {
+        let head = |sealed: &Sealed| blake3::Hash::from_bytes(sealed.chain).to_hex().to_string();
+        let heads = sealed.iter().map(head).collect();
+        let mut records = sealed.into_iter().map(|sealed| sealed.record);
+        let Some(Record::Header(header)) = records.next() else {
+            return Err(Fault::new("journal.header", 21, "the journal does not begin with a header"));
+        };
+        format::readable("the journal", header.format, format::JOURNAL)?;
+        Ok(Self { header, records: records.collect(), heads })
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.records.last(), Some(Record::End(_)))
+    }
+}
+
+/// Versions of kinds by name.
+pub(crate) type KindVersions = BTreeMap<String, u32>;

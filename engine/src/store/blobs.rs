@@ -1,0 +1,85 @@
+//! Blobs in the store: zstd, under the hash of their content.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::Store;
+use super::error::sql;
+use crate::NodeError;
+use crate::blob::{BlobRef, Blobs};
+
+/// The most bytes of one blob.
+pub(crate) const LARGEST: u64 = 256 * 1024 * 1024;
+
+impl Blobs for Store {
+    fn put(&self, content: &[u8]) -> Result<BlobRef, NodeError> {
+        let blob = BlobRef::of(content);
+        if blob.bytes > LARGEST {
+            return Err(NodeError::new(
+                "blob.large",
+                format!("a blob of {} bytes; the most is {LARGEST}", blob.bytes),
+            ));
+        }
+        if blob.bytes > 0 && !self.has(&blob)? {
+            let packed =
+                zstd::bulk::compress(content, 3).map_err(|e| NodeError::new("blob.store", e.to_string()))?;
+            self.put_packed(&blob, &packed)?;
+        }
+        Ok(blob)
+    }
+
+    fn get(&self, blob: &BlobRef) -> Result<Vec<u8>, NodeError> {
+        if blob.bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let packed = self.get_packed(blob)?;
+        unpack(blob, &packed)
+    }
+}
+
+impl Store {
+    fn has(&self, blob: &BlobRef) -> Result<bool, NodeError> {
+        let hash = key(blob)?;
+        self.lock()
+            .prepare_cached("SELECT 1 FROM blobs WHERE hash = ?1")
+            .and_then(|mut statement| statement.exists([hash]))
+            .map_err(|e| NodeError::new("blob.store", sql(&e, "look a blob up").message))
+    }
+
+    /// The blob as it is stored, for a trace.
+    pub(crate) fn get_packed(&self, blob: &BlobRef) -> Result<Vec<u8>, NodeError> {
+        let hash = key(blob)?;
+        self.lock()
+            .query_row("SELECT zstd FROM blobs WHERE hash = ?1", params![hash], |row| row.get(0))
+            .optional()
+            .map_err(|e| NodeError::new("blob.store", sql(&e, "read a blob").message))?
+            .ok_or_else(|| NodeError::missing_blob(blob))
+    }
+
+    /// Stores a blob that is packed already and was verified.
+    pub(crate) fn put_packed(&self, blob: &BlobRef, packed: &[u8]) -> Result<(), NodeError> {
+        let hash = key(blob)?;
+        self.lock()
+            .prepare_cached("INSERT OR IGNORE INTO blobs (hash, size, zstd) VALUES (?1, ?2, ?3)")
+            .and_then(|mut statement| statement.execute(params![hash, blob.bytes.cast_signed(), packed]))
+            .map(|_| ())
+            .map_err(|e| NodeError::new("blob.store", sql(&e, "write a blob").message))
+    }
+}
+
+/// The content of a packed blob, which must have the length and hash that the reference names.
+pub(crate) fn unpack(blob: &BlobRef, packed: &[u8]) -> Result<Vec<u8>, NodeError> {
+    let damaged = |why: String| NodeError::new("blob.damaged", format!("blob {}: {why}", blob.hash));
+    let size = usize::try_from(blob.bytes.min(LARGEST)).unwrap_or(usize::MAX);
+    let content = zstd::bulk::decompress(packed, size).map_err(|e| damaged(e.to_string()))?;
+    if BlobRef::of(&content) == *blob {
+        Ok(content)
+    } else {
+        Err(damaged("its content has another hash".to_owned()))
+    }
+}
+
+fn key(blob: &BlobRef) -> Result<[u8; 32], NodeError> {
+    blake3::Hash::from_hex(&blob.hash)
+        .map(|hash| *hash.as_bytes())
+        .map_err(|_| NodeError::new("blob.name", format!("`{}` is no hash", blob.hash.escape_debug())))
+}

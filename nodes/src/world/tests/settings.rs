@@ -1,0 +1,277 @@
+//! How the repository's tests are run here: what the user said, what `prunella.yaml` says, what is found.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use prunella_engine::EffectError;
+use prunella_sandbox::Mount;
+use serde::{Deserialize, Serialize};
+
+use super::command::{self, Command, Unittest};
+use super::interpreter::{Interpreter, Search};
+use super::{UNSTARTABLE, yaml};
+use crate::gate::is_test_module;
+use crate::world::git::GitRepo;
+
+/// Test settings as a user gives them: by flags, by `PRUNELLA_*`, or as `tests:` of `prunella.yaml`. What is empty
+/// is found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostSettings {
+    /// The command, such as `python -m pytest -q tests`.
+    pub command: Option<Vec<String>>,
+    /// The interpreter: a path, or a name on `PATH`.
+    pub python: Option<String>,
+    /// Environment variables of the tests.
+    pub env: BTreeMap<String, String>,
+    /// Folders that modules are found in, relative to the repository's top; one outside it is made visible read-only.
+    pub pythonpath: Vec<String>,
+    /// Further folders of this machine that tests read, relative to the top or absolute; visible read-only at their
+    /// own path.
+    pub mounts: Vec<String>,
+}
+
+impl HostSettings {
+    /// These settings, completed by `other` where they say nothing. Variables are merged name by name.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.command = self.command.or(other.command);
+        self.python = self.python.or(other.python);
+        for (name, value) in other.env {
+            self.env.entry(name).or_insert(value);
+        }
+        if self.pythonpath.is_empty() {
+            self.pythonpath = other.pythonpath;
+        }
+        if self.mounts.is_empty() {
+            self.mounts = other.mounts;
+        }
+        self
+    }
+}
+
+/// Settings that a run can be started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// What to run.
+    pub(crate) command: Command,
+    /// By which interpreter.
+    pub(crate) interpreter: Interpreter,
+    /// Environment variables.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Folders that modules are found in: absolute for mounted ones, else relative to the top.
+    pub(crate) pythonpath: Vec<String>,
+    /// What is visible beside the tree.
+    pub(crate) mounts: Vec<Mount>,
+    /// Where the tests are started, relative to the top.
+    pub(crate) subfolder: String,
+}
+
+/// Works out how the tests of `commit` are run. `command` overrides what `host` and `prunella.yaml` say.
+///
+/// # Errors
+/// Exit 2 for settings that cannot be followed, 15 when no interpreter is found.
+pub(crate) fn resolve(
+    repo: &GitRepo,
+    commit: &str,
+    command: Option<&[String]>,
+    host: &HostSettings,
+    search: &Search<'_>,
+) -> Result<Settings, EffectError> {
+    let usage = |why: String| EffectError::new("tests.settings", 2, why);
+    let mut given = host.clone();
+    if let Some(command) = command {
+        given.command = Some(command.to_vec());
+    }
+    if let Some(text) = repo.read(commit, "prunella.yaml")? {
+        given = given.or(yaml::read(&String::from_utf8_lossy(&text)).map_err(usage)?);
+    }
+    let files = repo.files(commit)?;
+    let mut python = given.python.clone();
+    let parsed = match &given.command {
+        Some(argv) => {
+            let (named, command) = command::parse(argv).map_err(|why| {
+                EffectError::new("tests.command", UNSTARTABLE, why)
+                    .help("give --test-command, or `tests: {command: [python, -m, pytest]}` in prunella.yaml")
+            })?;
+            python = python.or(named);
+            Some(command)
+        }
+        None => None,
+    };
+    let (pythonpath, mut mounts) = paths(repo, &files, &given).map_err(usage)?;
+    check_env(&given.env).map_err(usage)?;
+    let wants_pytest = match &parsed {
+        Some(command) => command.runner() == "pytest",
+        None => true,
+    };
+    let interpreter = search.find(repo, python.as_deref(), &pythonpath, &mounts, wants_pytest)?;
+    mounts.extend(interpreter.mounts.iter().cloned());
+    mounts.sort();
+    mounts.dedup();
+    let command = parsed.unwrap_or_else(|| {
+        if interpreter.facts.pytest.is_empty() {
+            Command::Unittest(default_unittest(&files, &repo.subfolder))
+        } else {
+            Command::Pytest { options: Vec::new(), paths: Vec::new() }
+        }
+    });
+    if command.runner() == "pytest" && interpreter.facts.pytest.is_empty() {
+        return Err(EffectError::new(
+            "tests.runner",
+            UNSTARTABLE,
+            format!("no module named pytest in {}", interpreter.exe.display()),
+        )
+        .help("install pytest there, or name another interpreter with --python or `tests: {python: …}` in prunella.yaml"));
+    }
+    Ok(Settings {
+        command,
+        interpreter,
+        env: given.env,
+        pythonpath,
+        mounts,
+        subfolder: repo.subfolder.clone(),
+    })
+}
+
+/// unittest's discovery where no command is given: from the top when the folder of tests is a package, else in it.
+fn default_unittest(files: &[String], subfolder: &str) -> Unittest {
+    let prefix = if subfolder.is_empty() { String::new() } else { format!("{subfolder}/") };
+    let below = || files.iter().filter_map(|file| file.strip_prefix(&prefix));
+    let start = ["tests", "test"].into_iter().find(|folder| {
+        let inside = format!("{folder}/");
+        below().any(|file| file.starts_with(&inside) && is_test_module(file))
+            && !below().any(|file| file == format!("{folder}/__init__.py"))
+    });
+    Unittest { start: start.unwrap_or(".").to_owned(), pattern: "test*.py".to_owned(), ..Unittest::default() }
+}
+
+type Paths = (Vec<String>, Vec<Mount>);
+
+/// The folders that modules are found in, and what has to be visible for them.
+fn paths(repo: &GitRepo, files: &[String], given: &HostSettings) -> Result<Paths, String> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let here = repo.root.join(&repo.subfolder);
+    let mut mounts = Vec::new();
+    let mut entries = Vec::new();
+    for entry in &given.pythonpath {
+        match inside(&repo.root, &here, entry) {
+            Some(relative) => entries.push(relative),
+            None => {
+                let mount = mount(&here, entry, home.as_deref())?;
+                entries.push(mount.guest.to_string_lossy().into_owned());
+                mounts.push(mount);
+            }
+        }
+    }
+    if given.pythonpath.is_empty() {
+        let prefix = if repo.subfolder.is_empty() { String::new() } else { format!("{}/", repo.subfolder) };
+        if files.iter().any(|file| file.starts_with(&format!("{prefix}src/")) && file.ends_with(".py")) {
+            entries.push(format!("{prefix}src"));
+        }
+    }
+    if !entries.contains(&repo.subfolder) {
+        entries.push(repo.subfolder.clone());
+    }
+    for entry in &given.mounts {
+        mounts.push(mount(&here, entry, home.as_deref())?);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    entries.retain(|entry| seen.insert(entry.clone()));
+    Ok((entries, mounts))
+}
+
+/// Where `entry` lies below the repository's top, when it does; the top itself is the empty string.
+fn inside(root: &Path, here: &Path, entry: &str) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in here.join(entry).components() {
+        match part {
+            Component::ParentDir => {
+                parts.pop();
+            }
+            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+            _ => {}
+        }
+    }
+    let full = PathBuf::from(format!("/{}", parts.join("/")));
+    full.strip_prefix(root).ok().map(|rest| rest.to_string_lossy().into_owned())
+}
+
+/// Names that no folder of secrets is made visible under.
+const SECRETS: &[&str] = &[
+    ".ssh",
+    ".aws",
+    ".gnupg",
+    ".kube",
+    ".docker",
+    ".config",
+    ".azure",
+    ".gcloud",
+    ".netrc",
+    ".git-credentials",
+    ".npmrc",
+    ".pypirc",
+    ".password-store",
+    ".mozilla",
+    ".git",
+    "keyrings",
+];
+
+/// A folder of this machine as a mount at its own path.
+fn mount(here: &Path, entry: &str, home: Option<&Path>) -> Result<Mount, String> {
+    let named = here.join(entry);
+    let host = named
+        .canonicalize()
+        .map_err(|e| format!("`{entry}` (of pythonpath or mounts) at {}: {e}", named.display()))?;
+    if host.parent().is_none() || home.is_some_and(|home| home.starts_with(&host)) {
+        return Err(format!(
+            "`{entry}` would make {} visible to the tests; name the folder in it that they need",
+            host.display()
+        ));
+    }
+    if let Some(part) = host.components().find(|part| SECRETS.iter().any(|name| part.as_os_str() == *name)) {
+        return Err(format!(
+            "`{entry}` lies in `{}`, where secrets are kept",
+            part.as_os_str().to_string_lossy()
+        ));
+    }
+    Ok(Mount { guest: host.clone(), host })
+}
+
+/// Variables that would change the interpreter or the loader, or look like secrets, are refused.
+fn check_env(env: &BTreeMap<String, String>) -> Result<(), String> {
+    for name in env.keys() {
+        let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !plain {
+            return Err(format!("`{}` is no name of an environment variable", name.escape_debug()));
+        }
+        let upper = name.to_uppercase();
+        let loader = upper.starts_with("LD_")
+            || upper.starts_with("DYLD_")
+            || upper.starts_with("PRUNELLA_")
+            || matches!(
+                upper.as_str(),
+                "PATH" | "HOME" | "PYTHONHOME" | "PYTHONPATH" | "PYTHONSTARTUP" | "PYTHONINSPECT"
+            );
+        if loader {
+            return Err(format!(
+                "variable {name} is not the tests' to set; use `pythonpath`, `python` or `mounts`"
+            ));
+        }
+        let secret = [
+            "SECRET",
+            "TOKEN",
+            "PASSWORD",
+            "PASSWD",
+            "CREDENTIAL",
+            "API_KEY",
+            "APIKEY",
+            "PRIVATE_KEY",
+            "ACCESS_KEY",
+        ];
+        if let Some(word) = secret.iter().find(|word| upper.contains(**word)) {
+            return Err(format!("variable {name} looks like a secret ({word}); candidates could read it"));
+        }
+    }
+    Ok(())
+}

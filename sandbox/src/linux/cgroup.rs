@@ -1,0 +1,231 @@
+//! Bounds on the whole job by a control group, where one can be had: version 1 or 2.
+//!
+//! The group is made below the one this process is in, so that whatever bounds us bounds the job too.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A control group of one job.
+#[derive(Debug)]
+pub(super) struct Cgroup {
+    memory: Option<Group>,
+    processes: Option<Group>,
+}
+
+#[derive(Debug)]
+struct Group {
+    path: PathBuf,
+    version: Version,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl Cgroup {
+    /// Makes the groups that can be made. Never fails: what is missing is asked for by the caller.
+    pub(super) fn new(memory: u64, processes: u64) -> Self {
+        let name = format!("prunella-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let places = Places::own();
+        if let Some(group) = places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes))
+        {
+            let processes = Group { path: group.path.clone(), version: Version::Two };
+            return Self { memory: Some(group), processes: Some(processes) };
+        }
+        let bytes = memory.to_string();
+        let memory = places.memory.as_ref().and_then(|parent| {
+            let group = one(parent, &name, &[("memory.limit_in_bytes", &bytes)])?;
+            // Only there when the kernel accounts for swap.
+            let _ = fs::write(group.path.join("memory.memsw.limit_in_bytes"), &bytes);
+            Some(group)
+        });
+        // Two processes are the helper's.
+        let most = processes.saturating_add(2).to_string();
+        let processes = places.pids.as_ref().and_then(|parent| one(parent, &name, &[("pids.max", &most)]));
+        Self { memory, processes }
+    }
+
+    /// Whether memory of the whole job is bounded.
+    pub(super) fn bounds_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Whether the number of processes of the whole job is bounded.
+    pub(super) fn bounds_processes(&self) -> bool {
+        self.processes.is_some()
+    }
+
+    /// Puts a process, and so all it will start, into the groups. A group that refuses is given up.
+    pub(super) fn add(&mut self, pid: u32) {
+        for group in [&mut self.memory, &mut self.processes] {
+            let put = group.as_ref().map(|group| fs::write(group.path.join("cgroup.procs"), pid.to_string()));
+            if matches!(put, Some(Err(_))) {
+                *group = None;
+            }
+        }
+    }
+
+    /// Whether the kernel has ended a process of the job for want of memory.
+    pub(super) fn out_of_memory(&self) -> bool {
+        let Some(group) = &self.memory else { return false };
+        let file = match group.version {
+            Version::One => "memory.oom_control",
+            Version::Two => "memory.events",
+        };
+        fs::read_to_string(group.path.join(file)).is_ok_and(|text| {
+            text.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count.trim() != "0"))
+        })
+    }
+
+    /// Removes the groups; all their processes must be dead.
+    fn remove(&self) {
+        let until = Instant::now() + Duration::from_secs(1);
+        for group in [&self.memory, &self.processes].into_iter().flatten() {
+            // The kernel lets go of the last process a moment after it was reaped.
+            while matches!(fs::remove_dir(&group.path), Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
+                && Instant::now() < until
+            {
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        }
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Our own groups, by controller.
+#[derive(Debug, Default)]
+struct Places {
+    unified: Option<PathBuf>,
+    memory: Option<PathBuf>,
+    pids: Option<PathBuf>,
+}
+
+impl Places {
+    /// Looked up once a process.
+    fn own() -> &'static Self {
+        static OWN: OnceLock<Places> = OnceLock::new();
+        OWN.get_or_init(|| {
+            let read = |path| fs::read_to_string(path).unwrap_or_default();
+            let own = Self::parse(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"));
+            own.sweep();
+            own
+        })
+    }
+
+    /// Removes what a launcher that was killed has left behind.
+    fn sweep(&self) {
+        for parent in [&self.unified, &self.memory, &self.pids].into_iter().flatten() {
+            for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let pid = name.to_str().and_then(|name| name.strip_prefix("prunella-")?.split('-').next());
+                if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                    // Refused as long as anything lives in it.
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
+        }
+    }
+
+    /// From the texts of `/proc/self/mountinfo` and `/proc/self/cgroup`.
+    fn parse(mounts: &str, own: &str) -> Self {
+        let mut places = Self::default();
+        for line in mounts.lines() {
+            let Some((left, right)) = line.split_once(" - ") else { continue };
+            let mut left = left.split(' ').skip(3);
+            let (Some(root), Some(point)) = (left.next(), left.next()) else { continue };
+            let mut right = right.split(' ');
+            let (kind, options) = (right.next(), right.nth(1).unwrap_or_default());
+            let controllers: Vec<&str> = options.split(',').collect();
+            let group = |wanted: &str| {
+                let path = own.lines().find_map(|line| {
+                    let (_, rest) = line.split_once(':')?;
+                    let (names, path) = rest.split_once(':')?;
+                    (names == wanted || names.split(',').any(|name| name == wanted)).then_some(path)
+                })?;
+                // What is mounted may itself be a part of the hierarchy.
+                let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or(path);
+                Some(Path::new(point).join(below.trim_start_matches('/')))
+            };
+            match kind {
+                Some("cgroup2") => places.unified = group(""),
+                Some("cgroup") if controllers.contains(&"memory") => places.memory = group("memory"),
+                Some("cgroup") if controllers.contains(&"pids") => places.pids = group("pids"),
+                _ => {}
+            }
+        }
+        places
+    }
+}
+
+fn one(parent: &Path, name: &str, settings: &[(&str, &str)]) -> Option<Group> {
+    make(parent, name, Version::One, settings)
+}
+
+fn two(parent: &Path, name: &str, memory: u64, processes: u64) -> Option<Group> {
+    let given = fs::read_to_string(parent.join("cgroup.controllers")).ok()?;
+    if !["memory", "pids"].iter().all(|wanted| given.split_whitespace().any(|name| name == *wanted)) {
+        return None;
+    }
+    // Refused where processes live in the parent itself; then there is no group to be had.
+    let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
+    let (memory, processes) = (memory.to_string(), processes.saturating_add(2).to_string());
+    let group = make(
+        parent,
+        name,
+        Version::Two,
+        &[("memory.max", memory.as_str()), ("pids.max", processes.as_str())],
+    )?;
+    for (file, value) in [("memory.swap.max", "0"), ("memory.oom.group", "1")] {
+        let _ = fs::write(group.path.join(file), value);
+    }
+    Some(group)
+}
+
+fn make(parent: &Path, name: &str, version: Version, settings: &[(&str, &str)]) -> Option<Group> {
+    let path = parent.join(name);
+    fs::create_dir(&path).ok()?;
+    let group = Group { path, version };
+    if settings.iter().all(|(file, value)| fs::write(group.path.join(file), value).is_ok()) {
+        Some(group)
+    } else {
+        let _ = fs::remove_dir(&group.path);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_groups_of_both_versions() {
+        let mounts = "30 25 0:26 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
+                      31 25 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
+                      32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let own = "8:pids:/\n4:memory:/service/a\n0::/user.slice\n";
+        let places = Places::parse(mounts, own);
+        assert_eq!(places.memory.as_deref(), Some(Path::new("/sys/fs/cgroup/memory/service/a")));
+        assert_eq!(places.pids.as_deref(), Some(Path::new("/sys/fs/cgroup/pids/")));
+        assert_eq!(places.unified.as_deref(), Some(Path::new("/sys/fs/cgroup/unified/user.slice")));
+    }
+
+    #[test]
+    fn a_mounted_part_of_a_hierarchy_is_not_counted_twice() {
+        let mounts = "30 25 0:26 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let places = Places::parse(mounts, "0::/docker/x/inner\n");
+        assert_eq!(places.unified.as_deref(), Some(Path::new("/sys/fs/cgroup/inner")));
+    }
+}

@@ -1,0 +1,198 @@
+//! The last steps before the command: limits, identity, capabilities, Landlock, the filter, and away.
+
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use rustix::io::FdFlags;
+use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, getrlimit, setrlimit};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
+
+use super::filter::{self, Filter};
+use super::wire::Wire;
+use super::{At, Fail};
+use crate::linux::spec::{Identity, Message, Spec};
+use crate::linux::sys::{self, Fork};
+
+/// Newest Landlock that is asked for; an older kernel gives what it has.
+const LANDLOCK: ABI = ABI::V6;
+
+/// Starts the command in a process of its own.
+pub(super) fn start(
+    wire: &mut Wire,
+    spec: &Spec,
+    channel: Option<OwnedFd>,
+    filter: &Filter,
+) -> Result<Pid, Fail> {
+    match sys::fork().at("fork", "")? {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => {
+            let code = match become_command(wire, spec, channel.as_ref(), filter) {
+                Ok(()) => 0,
+                Err(fail) => {
+                    let _ = wire.failed(fail);
+                    127
+                }
+            };
+            sys::exit_now(code)
+        }
+    }
+}
+
+/// What the first process keeps: enough to end every other and to list what they wrote.
+pub(super) fn confine_init(filter: &Filter) -> Result<(), Fail> {
+    let keep = CapabilitySet::KILL | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
+    let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets).at("capabilities", "first process")?;
+    rustix::thread::set_no_new_privs(true).at("no_new_privs", "")?;
+    filter::apply(filter)
+}
+
+/// Never returns when all went well, but for a job without a command.
+fn become_command(
+    wire: &mut Wire,
+    spec: &Spec,
+    channel: Option<&OwnedFd>,
+    filter: &Filter,
+) -> Result<(), Fail> {
+    rustix::process::setsid().at("setsid", "")?;
+    let folder = Path::new("/repo").join(&spec.cwd);
+    let mut env = spec.env.clone();
+    if let Some(channel) = channel {
+        rustix::io::fcntl_setfd(channel, FdFlags::empty()).at("channel", "")?;
+        env.insert("PRUNELLA_FD".into(), channel.as_raw_fd().to_string());
+    }
+    // Should memory run out, it is the command that goes, not what reports on it. There may be no /proc.
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    limits(spec)?;
+    drop_identity(spec)?;
+    std::env::set_current_dir(&folder).at("working directory", &spec.cwd)?;
+    rustix::thread::set_no_new_privs(true).at("no_new_privs", "")?;
+    landlock(wire, spec)?;
+    let program = if spec.argv.is_empty() { None } else { Some(find(spec, &env)?) };
+    let (Some(program), Some((name, arguments))) = (program, spec.argv.split_first()) else {
+        filter::apply(filter)?;
+        wire.send(&Message::Started).at("report", "")?;
+        return Ok(());
+    };
+    let mut command = Command::new(&program);
+    command.arg0(name).args(arguments).env_clear().envs(&env);
+    filter::apply(filter)?;
+    wire.send(&Message::Started).at("report", "")?;
+    let error = command.exec();
+    Err::<(), _>(error).at("exec", &program.display().to_string())
+}
+
+fn limits(spec: &Spec) -> Result<(), Fail> {
+    let own = match spec.identity {
+        Identity::Drop(_) => 0,
+        // The two processes of the helper are this user's too.
+        Identity::UserNamespace => 2,
+    };
+    for (resource, soft, extra) in [
+        // First a signal that says why, then the one that cannot be ignored.
+        (Resource::Cpu, spec.cpu_seconds, 2),
+        (Resource::Fsize, spec.disk, 0),
+        (Resource::Nofile, 1024, 0),
+        (Resource::Nproc, spec.processes + own, 0),
+        // Where a program of the host takes core dumps, the kernel asks it even at 0, and at 1 only not.
+        (Resource::Core, 1, 0),
+        (Resource::Stack, 8 << 20, 0),
+        (Resource::Memlock, 0, 0),
+        (Resource::Msgqueue, 1 << 16, 0),
+        (Resource::Rtprio, 0, 0),
+        (Resource::Nice, 0, 0),
+    ] {
+        let most = getrlimit(resource).maximum;
+        let within = |wanted: u64| most.map_or(wanted, |most| most.min(wanted));
+        let new = Rlimit { current: Some(within(soft)), maximum: Some(within(soft.saturating_add(extra))) };
+        setrlimit(resource, new).at("limits", &format!("{resource:?}"))?;
+    }
+    Ok(())
+}
+
+fn drop_identity(spec: &Spec) -> Result<(), Fail> {
+    for capability in CapabilitySet::all().iter() {
+        // A kernel that does not know a capability has nothing to take away.
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error).at("capabilities", "bounding set"),
+        }
+    }
+    let _ = rustix::thread::clear_ambient_capability_set();
+    let bits = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(bits).at("capabilities", "secure bits")?;
+    if let Identity::Drop(id) = spec.identity {
+        let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+        rustix::thread::set_thread_groups(&[]).at("identity", "groups")?;
+        rustix::thread::set_thread_res_gid(gid, gid, gid).at("identity", "group")?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid).at("identity", "user")?;
+    }
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, none).at("capabilities", "drop")
+}
+
+/// The second wall: should a mount ever be writable that ought not to be, this still refuses.
+fn landlock(wire: &mut Wire, spec: &Spec) -> Result<(), Fail> {
+    let wrong = |error: landlock::RulesetError| Fail::new("landlock", error.to_string());
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(LANDLOCK))
+        .map_err(wrong)?
+        .scope(Scope::from_all(LANDLOCK))
+        .map_err(wrong)?;
+    if !spec.loopback {
+        rules = rules.handle_access(AccessNet::from_all(LANDLOCK)).map_err(wrong)?;
+    }
+    let mut rules = rules.create().map_err(wrong)?;
+    let all = AccessFs::from_all(LANDLOCK);
+    for (path, access) in [
+        ("/", AccessFs::from_read(LANDLOCK)),
+        ("/repo", all),
+        ("/tmp", all),
+        ("/var/tmp", all),
+        ("/home/sbx", all),
+        ("/dev", AccessFs::from_file(LANDLOCK)),
+        ("/dev/shm", all),
+    ] {
+        let place = PathFd::new(path).map_err(|error| Fail::new("landlock", error.to_string()))?;
+        rules = rules.add_rule(PathBeneath::new(place, access)).map_err(wrong)?;
+    }
+    match rules.restrict_self().map_err(wrong)?.ruleset {
+        RulesetStatus::FullyEnforced => Ok(()),
+        RulesetStatus::PartiallyEnforced => wire.missing("parts of Landlock that this kernel is too old for"),
+        RulesetStatus::NotEnforced => wire.missing("Landlock"),
+    }
+}
+
+/// The command's file, searched in its own `PATH`.
+fn find(spec: &Spec, env: &std::collections::BTreeMap<String, String>) -> Result<PathBuf, Fail> {
+    let name = spec.argv.first().map_or("", String::as_str);
+    if name.contains('/') {
+        return Ok(name.into());
+    }
+    let search = env.get("PATH").map_or("", String::as_str);
+    search
+        .split(':')
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| {
+            fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        })
+        .ok_or_else(|| Fail::new("exec", format!("{name}: not found in {search}")))
+}

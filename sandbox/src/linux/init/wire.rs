@@ -1,0 +1,162 @@
+//! The helper's end of the socket to the launcher.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
+};
+
+use super::{At, Fail, idmap};
+use crate::linux::spec::{Identity, MAX_SPEC, Message, PROTOCOL, Spec};
+
+/// The socket to the launcher.
+pub(super) struct Wire(UnixStream);
+
+/// What the launcher ordered.
+pub(super) struct Order {
+    /// The job.
+    pub(super) spec: Spec,
+    /// Contents of files and edits, one after the other.
+    blobs: Vec<u8>,
+    /// Where the command writes its records.
+    pub(super) channel: Option<OwnedFd>,
+    /// A user namespace that maps the tree's owner to the command's identity.
+    pub(super) idmap: Option<OwnedFd>,
+}
+
+/// The order's blobs by what they belong to.
+pub(super) struct Blobs {
+    /// Content of each file.
+    pub(super) files: Vec<Vec<u8>>,
+    /// Content of each edit, nothing for a deletion.
+    pub(super) edits: Vec<Option<Vec<u8>>>,
+}
+
+impl Wire {
+    /// Moves descriptor 0 aside and puts an empty input in its place.
+    pub(super) fn take_over_stdin() -> io::Result<Self> {
+        let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+        let null = std::fs::File::open("/dev/null")?;
+        rustix::stdio::dup2_stdin(&null)?;
+        Ok(Self(UnixStream::from(socket)))
+    }
+
+    /// The socket, to poll it.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Reads the order.
+    pub(super) fn receive(&mut self) -> Result<Order, Fail> {
+        let channel = self.receive_descriptor().at("order", "descriptor")?;
+        let spec_bytes = self.receive_block()?;
+        let blobs = self.receive_block()?;
+        let spec: Spec = serde_json::from_slice(&spec_bytes)
+            .map_err(|error| Fail::new("order", format!("not understood: {error}")))?;
+        if spec.protocol != PROTOCOL {
+            return Err(Fail::new("order", "launcher and helper are of different builds"));
+        }
+        let idmap = match spec.identity {
+            Identity::Drop(id) if !spec.copy => idmap::user_namespace(&spec.tree, id),
+            Identity::Drop(_) | Identity::UserNamespace => None,
+        };
+        Ok(Order { spec, blobs, channel, idmap })
+    }
+
+    fn receive_block(&mut self) -> Result<Vec<u8>, Fail> {
+        let mut length = [0u8; 8];
+        self.0.read_exact(&mut length).at("order", "length")?;
+        let length = u64::from_le_bytes(length);
+        if length > MAX_SPEC {
+            return Err(Fail::new("order", "larger than a job may be"));
+        }
+        let mut bytes = Vec::new();
+        let read = (&mut self.0).take(length).read_to_end(&mut bytes).at("order", "content")?;
+        if read as u64 == length { Ok(bytes) } else { Err(Fail::new("order", "cut short")) }
+    }
+
+    fn receive_descriptor(&mut self) -> io::Result<Option<OwnedFd>> {
+        let mut byte = [0u8; 1];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = rustix::net::recvmsg(
+            &self.0,
+            &mut [IoSliceMut::new(&mut byte)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )?;
+        if received.bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut found = None;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                found = descriptors.last().or(found);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Says something.
+    pub(super) fn send(&mut self, message: &Message) -> io::Result<()> {
+        let line = line(message)?;
+        self.0.write_all(&line)
+    }
+
+    /// Says something with a descriptor attached.
+    pub(super) fn send_with(&mut self, message: &Message, descriptor: &OwnedFd) -> io::Result<()> {
+        let line = line(message)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [descriptor.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let sent = rustix::net::sendmsg(&self.0, &[IoSlice::new(&line)], &mut control, SendFlags::empty())?;
+        self.0.write_all(line.get(sent..).unwrap_or_default())
+    }
+
+    /// Says that a part of the isolation is missing.
+    pub(super) fn missing(&mut self, what: &str) -> Result<(), Fail> {
+        self.send(&Message::Missing(what.into())).at("report", "")
+    }
+
+    /// Says that the set-up failed.
+    pub(super) fn failed(&mut self, fail: Fail) -> Result<(), ()> {
+        let message = Message::Failed { step: fail.step.into(), message: fail.message, errno: fail.errno };
+        let _ = self.send(&message);
+        Err(())
+    }
+}
+
+fn line(message: &Message) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+impl Order {
+    /// Cuts the blobs up.
+    pub(super) fn split(&mut self) -> Result<Blobs, Fail> {
+        let blobs = std::mem::take(&mut self.blobs);
+        let mut rest = blobs.as_slice();
+        let mut take = |length: u64| {
+            let (blob, left) = usize::try_from(length)
+                .ok()
+                .and_then(|length| rest.split_at_checked(length))
+                .ok_or_else(|| Fail::new("order", "blobs are cut short"))?;
+            rest = left;
+            Ok(blob.to_vec())
+        };
+        let files = self.spec.files.iter().map(|file| take(file.length)).collect::<Result<_, Fail>>()?;
+        let edits = self
+            .spec
+            .edits
+            .iter()
+            .map(|edit| edit.length.map(&mut take).transpose())
+            .collect::<Result<_, _>>()?;
+        Ok(Blobs { files, edits })
+    }
+}

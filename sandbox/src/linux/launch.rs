@@ -1,0 +1,398 @@
+//! Starts a helper, follows it to its end, and says how the job ended.
+
+use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
+};
+use rustix::process::Signal;
+
+use super::cgroup::Cgroup;
+use super::remedy::remedy;
+use super::spawner::Spawner;
+use super::spec::{Done, How, Message, Spec, Stop};
+use crate::job::Job;
+use crate::report::{Change, End, Isolation, Report, Usage};
+use crate::streams::Streams;
+
+/// How long a set-up may take before it counts as failed.
+const SETUP: Duration = Duration::from_secs(60);
+/// How long the helper may take to clean up before it is killed too.
+const GRACE: Duration = Duration::from_secs(3);
+/// How often the control group is looked at.
+const TICK: Duration = Duration::from_millis(25);
+/// Stands for changed files beyond those that are told.
+const MORE: &str = "…";
+/// Most bytes of messages from a helper.
+const MAX_MESSAGES: usize = 32 << 20;
+
+/// Why the launcher ended the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Wall,
+    Memory,
+    Output,
+    Setup,
+}
+
+/// A set-up that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    step: String,
+    message: String,
+    errno: Option<i32>,
+}
+
+impl Failed {
+    /// A failed step with what was wrong.
+    pub(super) fn new(step: &str, message: impl Into<String>) -> Self {
+        Self { step: step.into(), message: message.into(), errno: None }
+    }
+
+    /// The end of a job whose set-up failed.
+    pub(super) fn end(self) -> End {
+        let remedy = remedy(&self.step, self.errno);
+        End::CouldNotStart { step: self.step, message: self.message, remedy }
+    }
+
+    /// The whole report of a job whose set-up failed before there was anything else to tell.
+    pub(super) fn report(self) -> Report {
+        let remedy = remedy(&self.step, self.errno);
+        Report::not_started(&self.step, self.message, &remedy)
+    }
+}
+
+fn io(step: &str) -> impl Fn(io::Error) -> Failed {
+    move |error| Failed { step: step.into(), message: error.to_string(), errno: error.raw_os_error() }
+}
+
+/// Everything that is known of a running job.
+struct Run {
+    socket: UnixStream,
+    messages: Vec<u8>,
+    init: Option<OwnedFd>,
+    silent: bool,
+    missing: Vec<String>,
+    failed: Option<Failed>,
+    started: Option<Instant>,
+    stopped: Option<Stop>,
+    done: Option<Done>,
+}
+
+/// Runs `spec` with the helper `command`.
+pub(super) fn run(
+    spawner: &Spawner,
+    mut command: Command,
+    mut spec: Spec,
+    blobs: &[u8],
+    job: &Job,
+) -> Result<Report, Failed> {
+    let (ours, theirs) = UnixStream::pair().map_err(io("socket"))?;
+    ours.set_write_timeout(Some(SETUP)).map_err(io("socket"))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    command
+        .env_clear()
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = spawner.spawn(command).map_err(|error| Failed {
+        step: "helper".into(),
+        message: format!("{program}: {error}"),
+        errno: error.raw_os_error(),
+    })?;
+    let mut cgroup = Cgroup::new(spec.memory, spec.processes);
+    let result = follow(&mut child, ours, &mut spec, blobs, job, &mut cgroup);
+    // Whatever happened, nothing of it stays; the control group goes last, when it is empty.
+    let _ = child.kill();
+    let _ = child.wait();
+    drop(cgroup);
+    result
+}
+
+fn follow(
+    child: &mut Child,
+    socket: UnixStream,
+    spec: &mut Spec,
+    blobs: &[u8],
+    job: &Job,
+    cgroup: &mut Cgroup,
+) -> Result<Report, Failed> {
+    cgroup.add(child.id());
+    spec.watch_memory = !cgroup.bounds_memory();
+    let mut missing = Vec::new();
+    if !cgroup.bounds_memory() {
+        missing.push("a control group for memory (a watcher stands in)".to_owned());
+    }
+    if !cgroup.bounds_processes() {
+        missing.push("a control group for processes (a limit of the user stands in)".to_owned());
+    }
+
+    let keep = job.limits.output_keep;
+    let mut sources = Vec::new();
+    sources.extend(child.stdout.take().map(|stream| (OwnedFd::from(stream), keep)));
+    sources.extend(child.stderr.take().map(|stream| (OwnedFd::from(stream), keep)));
+    let channel = if job.channel {
+        let (reader, writer) = io::pipe().map_err(io("channel"))?;
+        let most = usize::try_from(job.limits.output_max).unwrap_or(usize::MAX);
+        sources.push((OwnedFd::from(reader), most.saturating_mul(2)));
+        Some(OwnedFd::from(writer))
+    } else {
+        None
+    };
+    let mut streams = Streams::new(sources).map_err(io("streams"))?;
+    let mut run = Run {
+        socket,
+        messages: Vec::new(),
+        init: None,
+        silent: false,
+        missing,
+        failed: None,
+        started: None,
+        stopped: None,
+        done: None,
+    };
+    // A helper that dies early says why; that beats the broken pipe it leaves.
+    let sent = run.send_order(spec, blobs, channel);
+    let reason = run.attend(&mut streams, cgroup, job);
+    let ended = Instant::now();
+    streams.drain(job.limits.output_max.saturating_add(1 << 20));
+    if run.done.is_none() && run.failed.is_none() && run.started.is_none() {
+        let status = {
+            let _ = child.kill();
+            child.wait()
+        };
+        run.failed = Some(match (reason, sent) {
+            (Some(Reason::Setup), _) => {
+                Failed::new("set-up", format!("took longer than {} s", SETUP.as_secs()))
+            }
+            (_, Err(error)) => io("helper")(error),
+            (_, Ok(())) => {
+                let how = status.map(|status| status.to_string()).unwrap_or_default();
+                Failed::new("helper", format!("ended before it said anything ({how})"))
+            }
+        });
+    }
+    let oom = cgroup.out_of_memory();
+    Ok(run.report(streams, reason, oom, ended, job))
+}
+
+impl Run {
+    fn send_order(&mut self, spec: &Spec, blobs: &[u8], channel: Option<OwnedFd>) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [channel.as_ref().map(AsFd::as_fd)];
+        let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
+        if !descriptors.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        }
+        rustix::net::sendmsg(&self.socket, &[IoSlice::new(&[1])], &mut control, SendFlags::NOSIGNAL)?;
+        let text = serde_json::to_vec(spec)?;
+        for block in [text.as_slice(), blobs] {
+            self.socket.write_all(&(block.len() as u64).to_le_bytes())?;
+            self.socket.write_all(block)?;
+        }
+        Ok(())
+    }
+
+    /// Reads streams and messages until the sandbox's first process is dead, and sees to it that it dies in time.
+    fn attend(&mut self, streams: &mut Streams, cgroup: &Cgroup, job: &Job) -> Option<Reason> {
+        let setup_until = Instant::now() + SETUP;
+        let mut reason = None;
+        let mut kill_at: Option<Instant> = None;
+        let mut look_at = Instant::now();
+        loop {
+            let now = Instant::now();
+            let until = match (kill_at, self.started) {
+                (Some(at), _) => at,
+                (None, Some(started)) => started + job.limits.wall,
+                (None, None) => setup_until,
+            };
+            let dead = self.wait(streams, until.saturating_duration_since(now).min(TICK));
+            streams.read();
+            if dead {
+                return reason;
+            }
+            let now = Instant::now();
+            if let Some(at) = kill_at {
+                if now >= at {
+                    self.kill();
+                    kill_at = Some(now + GRACE);
+                }
+                continue;
+            }
+            reason = if self.started.map_or(now >= setup_until, |started| now >= started + job.limits.wall) {
+                Some(if self.started.is_some() { Reason::Wall } else { Reason::Setup })
+            } else if streams.total() > job.limits.output_max {
+                Some(Reason::Output)
+            } else if now >= look_at {
+                look_at = now + TICK;
+                cgroup.out_of_memory().then_some(Reason::Memory)
+            } else {
+                None
+            };
+            if reason.is_some() {
+                // The helper kills everything, looks at what was written, and says so; if it does not, it is killed.
+                let _ = self.socket.shutdown(std::net::Shutdown::Write);
+                kill_at = Some(now + GRACE);
+            }
+        }
+    }
+
+    /// Waits for something to happen; says whether the first process, or a helper without one, is dead.
+    fn wait(&mut self, streams: &Streams, time: Duration) -> bool {
+        let (mut talked, mut dead) = (false, false);
+        {
+            let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(5);
+            // A socket that has hung up would wake this up for ever.
+            if !self.silent {
+                polled.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
+            }
+            if let Some(init) = &self.init {
+                polled.push(PollFd::from_borrowed_fd(init.as_fd(), PollFlags::IN));
+            }
+            polled.extend(streams.poll_fds());
+            let time = Timespec::try_from(time).ok();
+            if rustix::event::poll(&mut polled, time.as_ref()).is_ok() {
+                let mut woken = polled.iter().map(|fd| !fd.revents().is_empty());
+                talked = !self.silent && woken.next() == Some(true);
+                dead = self.init.is_some() && woken.next() == Some(true);
+            }
+        }
+        if talked || dead {
+            self.listen();
+        }
+        dead || (self.silent && self.init.is_none())
+    }
+
+    fn kill(&self) {
+        if let Some(init) = &self.init {
+            let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
+        }
+    }
+
+    /// Reads all messages that are there.
+    fn listen(&mut self) {
+        let mut chunk = vec![0u8; 64 << 10];
+        loop {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+            let got =
+                rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(&mut chunk)], &mut control, flags);
+            for message in control.drain() {
+                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                    self.init = descriptors.last().or(self.init.take());
+                }
+            }
+            match got {
+                Ok(got) if got.bytes > 0 && self.messages.len() < MAX_MESSAGES => {
+                    self.messages.extend_from_slice(chunk.get(..got.bytes).unwrap_or_default());
+                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => break,
+                _ => {
+                    self.silent = true;
+                    break;
+                }
+            }
+        }
+        while let Some(end) = self.messages.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.messages.drain(..=end).collect();
+            self.take(&line);
+        }
+    }
+
+    fn take(&mut self, line: &[u8]) {
+        match serde_json::from_slice(line) {
+            Ok(Message::Init) => {}
+            Ok(Message::Missing(what)) => self.missing.push(what),
+            Ok(Message::Failed { step, message, errno }) => {
+                self.failed.get_or_insert(Failed { step, message, errno });
+            }
+            Ok(Message::Started) => {
+                self.started.get_or_insert_with(Instant::now);
+            }
+            Ok(Message::Stopped(stop)) => self.stopped = Some(stop),
+            Ok(Message::Done(done)) => self.done = Some(done),
+            Err(_) => {
+                self.failed.get_or_insert(Failed::new("helper", "it speaks otherwise than this program"));
+            }
+        }
+    }
+
+    /// Puts everything together. The order of the questions is the order of [`End`].
+    fn report(
+        self,
+        streams: Streams,
+        reason: Option<Reason>,
+        oom: bool,
+        ended: Instant,
+        job: &Job,
+    ) -> Report {
+        let done = self.done.unwrap_or_default();
+        let mut changed: Vec<Change> =
+            done.changed.into_iter().map(|(path, how)| Change { path, how: how.word() }).collect();
+        if done.truncated {
+            changed.push(Change { path: MORE.into(), how: How::Changed.word() });
+        }
+        let total = streams.total();
+        let mut outputs = streams.finish();
+        let stdout = outputs.next().unwrap_or_default();
+        let stderr = outputs.next().unwrap_or_default();
+        let channel = outputs.next().map(|output| output.kept).unwrap_or_default();
+        let cpu_limit = u64::try_from(job.limits.cpu.as_millis()).unwrap_or(u64::MAX);
+        let killed_for_cpu = done.signal == Some(libc::SIGXCPU)
+            || (done.signal == Some(libc::SIGKILL) && done.cpu_ms >= cpu_limit && reason.is_none());
+        let isolation = if self.failed.is_some() {
+            Isolation::None
+        } else if self.missing.is_empty() {
+            Isolation::Full
+        } else {
+            Isolation::Reduced { missing: self.missing }
+        };
+        let end = if let Some(failed) = self.failed {
+            let mut end = failed.end();
+            if let (End::CouldNotStart { message, .. }, false) = (&mut end, stderr.kept.is_empty()) {
+                message.push_str(&format!(" ({})", stderr.text().trim()));
+            }
+            end
+        } else if reason == Some(Reason::Wall) || reason == Some(Reason::Setup) {
+            End::TimedOut
+        } else if killed_for_cpu {
+            End::CpuTimedOut
+        } else if oom || reason == Some(Reason::Memory) || self.stopped == Some(Stop::Memory) {
+            End::OutOfMemory
+        } else if reason == Some(Reason::Output) || total > job.limits.output_max {
+            End::OutputLimit
+        } else if self.stopped == Some(Stop::Disk) || done.signal == Some(libc::SIGXFSZ) {
+            End::DiskLimit
+        } else if done.signal == Some(libc::SIGSYS) {
+            End::Denied { what: "a system call of a foreign interface".into() }
+        } else if let Some(code) = done.code {
+            End::Exited { code }
+        } else {
+            End::Signalled { signal: done.signal.unwrap_or(libc::SIGKILL) }
+        };
+        let wall = self.started.map_or(Duration::ZERO, |started| ended.saturating_duration_since(started));
+        Report {
+            end,
+            isolation,
+            stdout,
+            stderr,
+            channel,
+            changed,
+            usage: Usage {
+                wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+                cpu_ms: done.cpu_ms,
+                peak_memory: done.peak_memory,
+            },
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The `linux` backend, tried for real: every test runs commands in it. `as_an_ordinary_user` runs them all again as
+//! a user without any privilege, when they were started by root.
+#![cfg(target_os = "linux")]
+
+mod linux {
+    mod attacks;
+    mod basics;
+    mod common;
+    mod limits;
+    mod setup;
+    mod tree;
+}

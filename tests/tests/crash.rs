@@ -1,0 +1,52 @@
+//! `kill -9` in the middle of a run, then `runs resume`.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use prunella_tests::{Case, Prunella, ScriptedModel};
+
+const WRONG: &str =
+    "src/pyotp/__init__.py\n<<<<<<< SEARCH\n    # Parse with URLlib\n=======\n    # Parse with urllib, try N\n>>>>>>> REPLACE\n";
+
+/// Kills the run as soon as a line of progress contains `at`, resumes it, and gives the result.
+fn killed_at(at: &str) -> (serde_json::Value, usize) {
+    let replies: Vec<String> = (1..=6).map(|n| WRONG.replace('N', &n.to_string())).collect();
+    let model = ScriptedModel::start(&replies);
+    let case = Case::lay_out("pyotp-period", true);
+    let prunella = Prunella::new().env("PRUNELLA_MODEL", &model.spec());
+    let graph = prunella.store().with_file_name("model-only.yaml");
+    let _ = prunella.run(&["graph", "copy", "self-heal", graph.to_str().unwrap()]).code(0);
+    let text = std::fs::read_to_string(&graph).unwrap().replace("strategies: [playbook, model]", "strategies: [model]");
+    std::fs::write(&graph, text).unwrap();
+    let tests = case.test_args();
+    let (log, repo) = (case.log(), case.repo());
+    let mut args =
+        vec!["run", graph.to_str().unwrap(), "--incident", log.to_str().unwrap(), "--repo", repo.to_str().unwrap()];
+    args.extend(tests.iter().map(String::as_str));
+    let mut child = prunella.command(&args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let seen = lines.map_while(Result::ok).find(|line| line.contains(at));
+    child.kill().unwrap();
+    let _ = child.wait().unwrap();
+    assert!(seen.is_some(), "the run never said {at}");
+    let listed = prunella.run(&["runs", "list", "--json"]).code(0).json();
+    assert_eq!(listed["runs"][0]["status"], "killed");
+    let said = prunella.run(&["runs", "resume", "@latest", "--json"]).code(10).json();
+    (said, model.calls())
+}
+
+#[test]
+fn a_run_killed_in_its_third_attempt_has_no_fourth() {
+    let (said, calls) = killed_at("test, attempt 3 of 3");
+    assert_eq!(said["end"], "unhealed");
+    assert_eq!(said["attempts"], 3);
+    assert_eq!(calls, 6, "a diagnosis and a patch for each attempt, none asked for twice");
+}
+
+#[test]
+fn a_run_killed_before_its_model_answers_goes_on_from_there() {
+    let (said, calls) = killed_at("analyze, attempt 2 of 3");
+    assert_eq!(said["attempts"], 3);
+    // The call under way when it was killed may have reached the model; it is asked again, and no other is.
+    assert!((6..=7).contains(&calls), "{calls} calls");
+}
