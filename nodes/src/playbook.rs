@@ -15,6 +15,8 @@ mod contract;
 mod convert;
 mod edit;
 mod empty;
+#[cfg(test)]
+mod fixture;
 mod forgotten;
 mod guards;
 mod handler;
@@ -149,3 +151,6 @@ fn contents(draft: &Draft, sources: &Sources) -> Option<Vec<FileEdit>> {
     (!files.is_empty())
         .then(|| files.into_iter().map(|(path, text)| (path, Some(text.into_bytes()))).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,41 @@ fn drop_argument(m: &Module, call: Node, argument: Node, score: f64, out: &mut D
         format!("without `{}`", m.of(argument)),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn a_method_without_self() {
+        let f = fixture(
+            "class A:\n    def f():\n        return 1\n",
+            "TypeError",
+            "A.f() takes 0 positional arguments but 1 was given",
+            &[],
+        );
+        f.offers("def f()", "def f(self)", 1);
+    }
+
+    #[test]
+    fn a_misspelled_keyword() {
+        let f = fixture(
+            "def g(a, urgent=0):\n    return a\n\n\ndef f(x):\n    return g(x, urgnt=1)\n",
+            "TypeError",
+            "g() got an unexpected keyword argument 'urgnt'. Did you mean 'urgent'?",
+            &["g(x, urgnt=1)"],
+        );
+        f.offers("urgnt", "urgent", 1);
+    }
+
+    #[test]
+    fn an_argument_that_is_in_scope() {
+        let f = fixture(
+            "def g(a, b):\n    return a\n\n\ndef f(a, b):\n    return g(a)\n",
+            "TypeError",
+            "g() missing 1 required positional argument: 'b'",
+            &["g(a)"],
+        );
+        f.offers("g(a)\n", "g(a, b)\n", 1);
+    }
+}

@@ -481,3 +481,42 @@ fn passed(caller: &Site, callee: &Module, func: Node, name: &str, form: &str, sc
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn where_the_text_was_parsed() {
+        let source = "class A:\n    def __init__(self, step=1):\n        self.step = step\n\n    def at(self, t):\n        return t / self.step\n\n\ndef f(text):\n    d = {}\n    for k, v in parse(text):\n        if k == 'size':\n            d['size'] = int(v)\n        elif k == 'step':\n            d['step'] = v\n    return A(**d)\n";
+        let f = fixture(
+            source,
+            "TypeError",
+            "unsupported operand type(s) for /: 'float' and 'str'",
+            &["t / self.step"],
+        );
+        f.offers("d['step'] = v", "d['step'] = int(v)", 1);
+    }
+
+    #[test]
+    fn a_number_in_a_text() {
+        let f = fixture(
+            "def f(n):\n    return 'a' + n\n",
+            "TypeError",
+            "can only concatenate str (not \"int\") to str",
+            &["'a' + n"],
+        );
+        f.offers("+ n", "+ str(n)", 2);
+    }
+
+    #[test]
+    fn numbers_joined() {
+        let f = fixture(
+            "def f(xs):\n    return ','.join(xs)\n",
+            "TypeError",
+            "sequence item 0: expected str instance, int found",
+            &["','.join(xs)"],
+        );
+        f.offers("join(xs)", "join(map(str, xs))", 2);
+    }
+}

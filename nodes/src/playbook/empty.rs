@@ -212,3 +212,50 @@ fn ends(case: &Case, site: &Site, out: &mut Drafts) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn the_largest_of_nothing() {
+        let f = fixture(
+            "def f(xs):\n    return max(xs)\n",
+            "ValueError",
+            "max() arg is an empty sequence",
+            &["max(xs)"],
+        );
+        f.offers("max(xs)", "max(xs, default=None)", 2);
+        f.offers("    return", "    if not xs:\n        return None\n    return", 3);
+    }
+
+    #[test]
+    fn a_pop_as_it_is_guarded_elsewhere() {
+        let source = "def f(stack):\n    if len(stack) > 0:\n        print(stack)\n    stack.pop()\n";
+        let f = fixture(source, "IndexError", "pop from empty list", &["stack.pop()"]);
+        f.offers("    stack.pop()", "    if len(stack) > 0:\n        stack.pop()", 1);
+    }
+
+    #[test]
+    fn the_first_of_nothing_in_a_condition() {
+        let f = fixture(
+            "def f(s):\n    if s[0] == '#':\n        return 1\n    return 2\n",
+            "IndexError",
+            "string index out of range",
+            &["s[0]"],
+        );
+        f.offers("if s[0]", "if s and s[0]", 1);
+        f.offers("s[0]", "s[:1]", 3);
+    }
+
+    #[test]
+    fn no_next_item() {
+        let f = fixture(
+            "def f(xs):\n    return next(x for x in xs if x)\n",
+            "StopIteration",
+            "",
+            &["next(x for x in xs if x)"],
+        );
+        f.offers("(x for x in xs if x)", "((x for x in xs if x), None)", 2);
+    }
+}

@@ -388,3 +388,58 @@ fn unpacks(case: &Case, site: &Site, out: &mut Drafts) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn an_await() {
+        let f = fixture(
+            "async def f(c):\n    return c.get().name\n",
+            "AttributeError",
+            "'coroutine' object has no attribute 'name'",
+            &["c.get().name"],
+        );
+        f.offers("c.get()", "(await c.get())", 2);
+    }
+
+    #[test]
+    fn a_copy_to_loop_over() {
+        let f = fixture(
+            "def f(data):\n    for k in data:\n        drop(k)\n",
+            "RuntimeError",
+            "dictionary changed size during iteration",
+            &["data"],
+        );
+        f.offers("in data:", "in list(data):", 1);
+    }
+
+    #[test]
+    fn a_list_as_a_key() {
+        let f = fixture("def f(d, k):\n    return d[k]\n", "TypeError", "unhashable type: 'list'", &["d[k]"]);
+        f.offers("d[k]", "d[tuple(k)]", 2);
+    }
+
+    #[test]
+    fn a_separator_in_the_value() {
+        let f = fixture(
+            "def f(t):\n    k, v = t.split('=')\n    return v\n",
+            "ValueError",
+            "too many values to unpack (expected 2)",
+            &["k, v"],
+        );
+        f.offers("split('=')", "split('=', 1)", 1);
+    }
+
+    #[test]
+    fn a_return() {
+        let f = fixture(
+            "def g(x):\n    x + 1\n\n\ndef f(x):\n    return g(x) + 1\n",
+            "TypeError",
+            "unsupported operand type(s) for +: 'NoneType' and 'int'",
+            &["g(x) + 1"],
+        );
+        f.offers("    x + 1", "    return x + 1", 3);
+    }
+}

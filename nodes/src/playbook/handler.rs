@@ -173,8 +173,43 @@ fn fresh(case: &Case, module: &Module, node: Node, weight: f64, out: &mut Drafts
         for (i, value) in defaults(module, func).iter().enumerate() {
             let tail = [format!("except {exception}:"), format!("{unit}return {value}")];
             let edit = under(module, node, "try:", &tail);
-            let score = weight * 0.35 * 0.85_f64.powi(i as i32);
+            let score = weight * 0.15 * 0.85_f64.powi(i as i32);
             out.add(NEW, module, node, score, [edit], format!("return {value} on {exception}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    const PARSE: &str =
+        "def f(x):\n    try:\n        return int(x)\n    except ValueError:\n        return 0\n";
+
+    #[test]
+    fn widens_a_handler_that_yields_a_value() {
+        let f = fixture(PARSE, "TypeError", "int() argument must be a string, not 'NoneType'", &["int(x)"]);
+        f.offers("except ValueError", "except (ValueError, TypeError)", 1);
+    }
+
+    #[test]
+    fn keeps_names_and_tuples() {
+        let source = "def f(x):\n    try:\n        return int(x)\n    except (KeyError, ValueError) as e:\n        return str(e)\n";
+        let f = fixture(source, "TypeError", "no", &["int(x)"]);
+        f.offers("(KeyError, ValueError) as", "(KeyError, ValueError, TypeError) as", 1);
+    }
+
+    #[test]
+    fn never_for_a_fault_of_the_program() {
+        let f = fixture(PARSE, "NameError", "name 'itn' is not defined", &["int(x)"]);
+        f.never("NameError");
+        fixture(PARSE, "AssertionError", "", &["int(x)"]).never("AssertionError");
+    }
+
+    #[test]
+    fn never_where_the_handler_itself_fails() {
+        let source =
+            "def f(x, d):\n    try:\n        return int(x)\n    except ValueError:\n        return d['k']\n";
+        fixture(source, "KeyError", "'k'", &["d['k']"]).never("(ValueError, KeyError)");
     }
 }

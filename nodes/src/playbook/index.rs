@@ -94,3 +94,28 @@ fn around_loop(m: &Module, l: Node, n: Node, c: &str, i: &str, w: f64, out: &mut
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn a_look_ahead() {
+        let source = "def f(xs, i):\n    if xs[i + 1] == 0:\n        i += 1\n    return i\n";
+        let f = fixture(source, "IndexError", "list index out of range", &["xs[i + 1]"]);
+        f.offers("if xs[i + 1]", "if i + 1 < len(xs) and xs[i + 1]", 1);
+    }
+
+    #[test]
+    fn a_loop_without_end() {
+        let source = "def f(xs):\n    i = 0\n    while True:\n        if xs[i] == 0:\n            break\n        i += 1\n    return i\n";
+        let f = fixture(source, "IndexError", "list index out of range", &["xs[i]"]);
+        f.offers("while True", "while i < len(xs)", 1);
+    }
+
+    #[test]
+    fn a_loop_goes_by_its_own_index() {
+        let source = "def f(xs):\n    i = 0\n    while True:\n        print(xs[i + 1])\n        i += 1\n";
+        fixture(source, "IndexError", "list index out of range", &["xs[i + 1]"]).never("while i + 1 <");
+    }
+}

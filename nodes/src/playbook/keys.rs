@@ -312,3 +312,48 @@ fn member(case: &Case, site: &Site, out: &mut Drafts) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn a_counter_starts_at_zero() {
+        let f = fixture("def f(d, k):\n    d[k] += 1\n", "KeyError", "'a'", &["d[k] += 1"]);
+        f.offers("d[k] += 1", "d[k] = d.get(k, 0) + 1", 2);
+    }
+
+    #[test]
+    fn a_list_in_a_dict() {
+        let f = fixture("def f(d, k):\n    d[k].append(1)\n", "KeyError", "'a'", &["d[k]"]);
+        f.offers("d[k].append", "d.setdefault(k, []).append", 2);
+    }
+
+    #[test]
+    fn an_optional_key() {
+        let f = fixture("def f(d):\n    return d['name']\n", "KeyError", "'name'", &["d['name']"]);
+        f.offers("d['name']", "d.get('name')", 3);
+    }
+
+    #[test]
+    fn a_missing_attribute() {
+        let f = fixture(
+            "def f(o):\n    return o.size\n",
+            "AttributeError",
+            "'A' object has no attribute 'size'",
+            &["o.size"],
+        );
+        f.offers("o.size", "getattr(o, 'size', None)", 3);
+    }
+
+    #[test]
+    fn an_item_that_is_not_there() {
+        let f = fixture(
+            "def f(xs, x):\n    xs.remove(x)\n",
+            "ValueError",
+            "list.remove(x): x not in list",
+            &["xs.remove(x)"],
+        );
+        f.offers("    xs.remove(x)", "    if x in xs:\n        xs.remove(x)", 3);
+    }
+}

@@ -130,3 +130,27 @@ fn operands(case: &Case, site: &Site, out: &mut Drafts) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn a_filter_in_a_comprehension() {
+        let source = "def f(d):\n    return {\n        k.upper(): v\n        for k, v in d.items()\n    }\n";
+        let f = fixture(source, "AttributeError", "'int' object has no attribute 'upper'", &["k.upper"]);
+        f.offers("d.items()\n", "d.items()\n        if isinstance(k, str)\n", 2);
+    }
+
+    #[test]
+    fn a_condition_asks_first() {
+        let source = "def f(k):\n    if k.startswith('x'):\n        return 1\n    return 2\n";
+        let f = fixture(
+            source,
+            "AttributeError",
+            "'int' object has no attribute 'startswith'",
+            &["k.startswith"],
+        );
+        f.offers("if k.", "if isinstance(k, str) and k.", 2);
+    }
+}

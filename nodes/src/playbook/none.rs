@@ -216,3 +216,57 @@ fn is_docstring(m: &Module, stmt: Node) -> bool {
 pub(super) fn plain(text: &str) -> String {
     text.replace(['\'', '\\', '"'], "").replace('\n', " ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn an_attribute_of_none() {
+        let f = fixture(
+            "def f(user):\n    return user.name\n",
+            "AttributeError",
+            "'NoneType' object has no attribute 'name'",
+            &["user.name"],
+        );
+        f.offers(
+            "    return user.name",
+            "    if user is None:\n        return None\n    return user.name",
+            3,
+        );
+    }
+
+    #[test]
+    fn the_result_of_a_search() {
+        let f = fixture(
+            "import re\n\ndef f(t):\n    return re.match('v', t).group()\n",
+            "AttributeError",
+            "'NoneType' object has no attribute 'group'",
+            &["re.match('v', t).group"],
+        );
+        f.offers("    return re.match('v', t).group()", "    found = re.match('v', t)\n    if found is None:\n        return None\n    return found.group()", 3);
+    }
+
+    #[test]
+    fn a_loop_over_none() {
+        let f = fixture(
+            "def f(xs):\n    for x in xs:\n        print(x)\n",
+            "TypeError",
+            "'NoneType' object is not iterable",
+            &["xs"],
+        );
+        f.offers("in xs:", "in xs or []:", 4);
+    }
+
+    #[test]
+    fn work_is_not_dropped() {
+        let f = fixture(
+            "def f(a, log):\n    x = a.name\n    log.write(x)\n",
+            "AttributeError",
+            "'NoneType' object has no attribute 'name'",
+            &["a.name"],
+        );
+        f.never("return\n");
+        f.never("return None");
+    }
+}

@@ -611,4 +611,56 @@ mod tests {
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
     }
+
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn a_misspelled_name() {
+        let f = fixture(
+            "def f(amount):\n    return ammount\n",
+            "NameError",
+            "name 'ammount' is not defined",
+            &["ammount"],
+        );
+        f.offers("ammount", "amount", 2);
+    }
+
+    #[test]
+    fn an_import_that_is_missing() {
+        let f = fixture(
+            "import os\n\n\ndef f(x):\n    return math.sqrt(x)\n",
+            "NameError",
+            "name 'math' is not defined",
+            &["math"],
+        );
+        f.offers("import os", "import math\nimport os", 1);
+    }
+
+    #[test]
+    fn a_name_that_moved() {
+        let f = fixture(
+            "from collections import Mapping, deque\n",
+            "ImportError",
+            "cannot import name 'Mapping' from 'collections' (/usr/lib/python3.11/collections/__init__.py)",
+            &["from collections import Mapping, deque"],
+        );
+        f.offers(
+            "from collections import Mapping, deque",
+            "from collections import deque\nfrom collections.abc import Mapping",
+            1,
+        );
+    }
+
+    #[test]
+    fn a_local_that_may_not_be_set() {
+        let source =
+            "def f(xs):\n    for x in xs:\n        if x > 1:\n            best = x\n    return best\n";
+        let f = fixture(
+            source,
+            "UnboundLocalError",
+            "cannot access local variable 'best' where it is not associated with a value",
+            &["best\n"],
+        );
+        f.offers("    for", "    best = None\n    for", 2);
+    }
 }

@@ -157,4 +157,13 @@ mod tests {
     fn exchanges_whole_words() {
         assert_eq!(exchanged("min(max_x, maximum)", ("min", "max")), "max(min_x, maximum)");
     }
+
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn the_smallest_beside_the_largest() {
+        let source = "class A:\n    def by_min(self, xs):\n        return min(xs)\n\n    def by_max(self, xs):\n        return max(xs)\n";
+        let f = fixture(source, "ValueError", "max() arg is an empty sequence", &["max(xs)"]);
+        f.offers(source, &source.replace("(xs)\n", "(xs, default=None)\n"), 1);
+    }
 }

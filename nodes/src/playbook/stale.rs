@@ -118,3 +118,19 @@ fn writers(m: &Module, cls: Node, reader: Node, kept: &str, weight: f64, out: &m
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn the_order_learns_only_keys_that_are_there() {
+        let source = "class C(Base):\n    def get(self, key):\n        value = Base.get(self, key)\n        self.order.append(key)\n        return value\n\n    def evict(self):\n        key = next(iter(self.order))\n        return self.pop(key)\n";
+        let f = fixture(source, "KeyError", "'a'", &["self.pop(key)"]);
+        f.offers(
+            "        self.order.append(key)",
+            "        if key in self:\n            self.order.append(key)",
+            4,
+        );
+    }
+}

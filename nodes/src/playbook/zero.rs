@@ -212,3 +212,42 @@ fn subject_name(m: &Module, value: Node) -> String {
     }
     all(value, "identifier").last().map_or_else(|| m.of(value).to_owned(), |n| m.of(*n).to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixture;
+
+    #[test]
+    fn an_average_of_nothing() {
+        let f = fixture(
+            "def f(xs):\n    return sum(xs) / len(xs)\n",
+            "ZeroDivisionError",
+            "division by zero",
+            &["sum(xs) / len(xs)"],
+        );
+        f.offers("    return", "    if not xs:\n        return 0\n    return", 2);
+    }
+
+    #[test]
+    fn the_error_that_the_function_raises_already() {
+        let source = "def f(a, b):\n    if a < 0:\n        raise BadInput('a')\n    return a % b\n";
+        let f = fixture(source, "ZeroDivisionError", "integer modulo by zero", &["a % b"]);
+        f.offers("    return", "    if not b:\n        raise BadInput('b must not be zero')\n    return", 2);
+    }
+
+    #[test]
+    fn the_caller_refuses_what_it_hands_on() {
+        let source = "def g(top):\n    return 7 % (top - 1 + 1)\n\n\ndef f(m):\n    if not m:\n        raise Bad('no')\n    return g(top=int(m['step']))\n";
+        let f = fixture(
+            source,
+            "ZeroDivisionError",
+            "integer modulo by zero",
+            &["g(top=int(m['step']))", "7 % (top - 1 + 1)"],
+        );
+        f.offers(
+            "    return g",
+            "    if int(m['step']) == 0:\n        raise Bad('step must not be zero')\n    return g",
+            1,
+        );
+    }
+}

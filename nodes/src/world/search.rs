@@ -15,8 +15,10 @@ use crate::world::git::{FileEdit, GitRepo};
 const MOST_FOUND: usize = 8;
 /// Candidates per batch: between two batches the search may stop.
 const BATCH: usize = 40;
-/// After this many that pass, further batches are only run while they hold better proposals.
-const ENOUGH: usize = 12;
+/// After this many that pass and break nothing, the search ends.
+const ENOUGH: usize = 3;
+/// Most candidates whose regressions are looked for.
+const MOST_CHECKED: usize = 40;
 /// Failed candidates that got further than the base and are worth a second edit.
 const EXTENDED: usize = 8;
 
@@ -47,12 +49,28 @@ pub trait Trial {
         reproduction: &Reproduction,
         candidates: &[Vec<FileEdit>],
     ) -> Result<Vec<TrialOutcome>, EffectError>;
+
+    /// How many tests that pass on `commit` no longer do with each candidate's edits; nothing where it was not found
+    /// out. Called for a few candidates that make the reproduction pass. The one given here finds out nothing.
+    ///
+    /// # Errors
+    /// When the runner or the sandbox cannot be started at all.
+    fn regressions(
+        &self,
+        commit: &str,
+        candidates: &[Vec<FileEdit>],
+    ) -> Result<Vec<Option<u64>>, EffectError> {
+        let _ = commit;
+        Ok(vec![None; candidates.len()])
+    }
 }
 
 /// A proposal that made the reproduction pass.
 struct Passing {
     proposal: Proposal,
     tree: String,
+    /// The tests that passed before were asked, too.
+    checked: bool,
     /// Two edits, found one after the other.
     composed: bool,
 }
@@ -81,17 +99,26 @@ pub fn search(
     let most = usize::try_from(request.most).unwrap_or(usize::MAX).min(playbook::MOST * 2);
     let mut passing: Vec<Passing> = Vec::new();
     let mut further: Vec<(Proposal, Failure)> = Vec::new();
-    let mut run = Run { repo, trial, request, seen: request.judged.iter().cloned().collect(), left: most };
+    let mut run = Run {
+        repo,
+        trial,
+        request,
+        seen: request.judged.iter().cloned().collect(),
+        left: most,
+        unchecked: MOST_CHECKED,
+    };
 
     for batch in proposals.chunks(BATCH) {
-        let best = passing.iter().map(|p| p.proposal.score).fold(0.0, f64::max);
-        if passing.len() >= ENOUGH || batch.first().is_some_and(|p| p.score < best * 0.55) {
+        // Those that were not checked are no reason to stop looking: they are many when the test is weak.
+        let checked: Vec<f64> = passing.iter().filter(|p| p.checked).map(|p| p.proposal.score).collect();
+        let best = checked.iter().copied().fold(0.0, f64::max);
+        if checked.len() >= ENOUGH || batch.first().is_some_and(|p| p.score < best * 0.7) {
             break;
         }
         run.try_batch(batch.to_vec(), false, &failure, &mut passing, &mut further)?;
     }
     // Nothing, or nothing worth much: perhaps the first edit was right and something else is wrong as well.
-    if passing.iter().all(|p| p.proposal.score < DOUBTFUL) {
+    if passing.iter().all(|p| !p.checked || p.proposal.score < DOUBTFUL) {
         further.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
         for (first, next) in further.into_iter().take(EXTENDED) {
             let extended = extend(&sources, &first, &next);
@@ -111,6 +138,7 @@ struct Run<'r> {
     request: &'r PlaybookRequest,
     seen: BTreeSet<String>,
     left: usize,
+    unchecked: usize,
 }
 
 impl Run<'_> {
@@ -139,15 +167,34 @@ impl Run<'_> {
         let edits: Vec<Vec<FileEdit>> = fresh.iter().map(|(p, _)| p.edits.clone()).collect();
         self.left -= edits.len();
         let outcomes = self.trial.try_all(&self.request.commit, &self.request.reproduction, &edits)?;
+        let mut survivors = Vec::new();
         for ((proposal, tree), outcome) in fresh.into_iter().zip(outcomes) {
             if outcome.passed {
-                passing.push(Passing { proposal, tree, composed });
+                survivors.push(Passing { proposal, tree, checked: false, composed });
             } else if let Some(failed) = outcome.failure {
                 let failure = Failure::from(&failed);
                 if got_further(before, &failure) {
                     further.push((proposal, failure));
                 }
             }
+        }
+        self.check(survivors, passing)
+    }
+
+    /// Asks the tests that passed before, the best candidates first, until enough have broken none. One that
+    /// breaks any is no repair.
+    fn check(&mut self, survivors: Vec<Passing>, passing: &mut Vec<Passing>) -> Result<(), EffectError> {
+        for mut candidate in survivors {
+            let checked = passing.iter().filter(|p| p.checked).count();
+            if checked < ENOUGH && self.unchecked > 0 {
+                self.unchecked -= 1;
+                let edits = std::slice::from_ref(&candidate.proposal.edits);
+                match self.trial.regressions(&self.request.commit, edits)?.first() {
+                    Some(Some(0)) | Some(None) | None => candidate.checked = true,
+                    Some(Some(_)) => continue,
+                }
+            }
+            passing.push(candidate);
         }
         Ok(())
     }
@@ -252,7 +299,9 @@ fn rank(
         .map(|p| {
             let size = size(sources, &p.proposal);
             let long = 1.0 + (size.saturating_sub(120) as f64) / 2000.0;
-            let score = p.proposal.score / long * if p.composed { 0.9 } else { 1.0 };
+            let score = p.proposal.score / long
+                * if p.composed { 0.9 } else { 1.0 }
+                * if p.checked { 1.0 } else { 0.5 };
             (score, size, p)
         })
         .collect();
@@ -376,3 +425,7 @@ impl<'r> Files<'r> {
         found
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests;

@@ -392,3 +392,33 @@ fn base_case(case: &Case, spot: &Spot, out: &mut Drafts) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::fixture;
+
+    #[test]
+    fn zero_is_a_value() {
+        fixture("def f(value):\n    return value or 30\n", "AssertionError", "", &[]).offers(
+            "value or 30",
+            "value if value is not None else 30",
+            3,
+        );
+    }
+
+    #[test]
+    fn a_queue_that_ends() {
+        fixture("def f(queue):\n    while True:\n        x = queue.pop()\n        if x:\n            return x\n    return None\n", "AssertionError", "", &[]).offers("while True", "while queue", 6);
+    }
+
+    #[test]
+    fn a_forgotten_case() {
+        fixture(
+            "def f(a, xs):\n    if a < 0:\n        return 0\n    return f(a - 1, xs[1:])\n",
+            "AssertionError",
+            "",
+            &[],
+        )
+        .offers("if a < 0:", "if a < 0 or not xs:", 40);
+    }
+}

@@ -82,6 +82,17 @@ fn kind(spot: &Spot, name: &str) -> u8 {
     kind
 }
 
+/// Whether a name is used as a number, or given one.
+pub(super) fn counts(spot: &Spot, name: &str) -> bool {
+    let given = all(spot.func, "assignment").into_iter().any(|a| {
+        field(a, "left").is_some_and(|l| spot.of(l) == name)
+            && field(a, "right").is_some_and(|r| {
+                matches!(r.kind(), "integer" | "float" | "binary_operator") || spot.of(r).starts_with("len(")
+            })
+    });
+    given || kind(spot, name) & NUMBER != 0
+}
+
 /// Whether the identifier is read as a value, not bound, called or part of something else's name.
 fn is_read(n: Node) -> bool {
     let Some(p) = n.parent() else { return false };
@@ -229,5 +240,30 @@ fn attributes(spot: &Spot, out: &mut Drafts) {
                 format!("the parameter `{}`", spot.of(a)),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::fixture;
+
+    #[test]
+    fn another_variable() {
+        fixture("def f(low, high):\n    low = low + 1\n    return low\n", "AssertionError", "", &[]).offers(
+            "return low",
+            "return high",
+            12,
+        );
+    }
+
+    #[test]
+    fn another_attribute() {
+        fixture(
+            "class N:\n    def f(self, n):\n        print(n.after)\n        return n.before\n",
+            "AssertionError",
+            "",
+            &[],
+        )
+        .offers("n.before", "n.after", 20);
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn propose(spot: &Spot, out: &mut Drafts) {
             "slice" => children(n).into_iter().for_each(|part| both(spot, part, 0.65, out)),
             "return_statement" => {
                 for v in children(n).into_iter().filter(|v| countable(v)) {
-                    both(spot, v, 0.45, out);
+                    both(spot, v, 0.35, out);
                 }
             }
             "comparison_operator" => {
@@ -98,7 +98,7 @@ fn literal(spot: &Spot, n: Node, out: &mut Drafts) {
     }
     let negative = n.parent().is_some_and(|p| p.kind() == "unary_operator");
     let priors: &[(i64, f64)] = match value {
-        0 => &[(1, 0.6), (-1, 0.4), (2, 0.1)],
+        0 => &[(1, 0.42), (-1, 0.4), (2, 0.1)],
         1 => &[(0, 0.6), (2, 0.55), (-1, 0.3)],
         2 => &[(1, 0.5), (3, 0.4), (0, 0.15)],
         _ => &[(1, 0.4), (-1, 0.4)],
@@ -147,7 +147,34 @@ fn bounds(spot: &Spot, n: Node, out: &mut Drafts) {
     for a in args {
         let value = if a.kind() == "keyword_argument" { field(a, "value") } else { Some(a) };
         if let Some(v) = value.filter(|v| matches!(v.kind(), "identifier" | "binary_operator")) {
-            both(spot, v, 0.5, out);
+            let prior = if spot.module.functions(name.rsplit('.').next().unwrap_or("")).is_empty() {
+                0.3
+            } else {
+                0.5
+            };
+            both(spot, v, prior, out);
+            shifted(spot, v, out);
+        }
+    }
+}
+
+/// An argument that should be counted from another number: `f(rest, k - used)`.
+fn shifted(spot: &Spot, v: Node, out: &mut Drafts) {
+    if v.kind() != "identifier" {
+        return;
+    }
+    let text = spot.of(v);
+    for other in spot.locals().into_iter().filter(|o| *o != text && super::names::counts(spot, o)).take(4) {
+        for (op, prior) in [("-", 0.42), ("+", 0.3)] {
+            let new = format!("{text} {op} {other}");
+            out.add(
+                NAME,
+                spot.module,
+                v,
+                spot.score(v, prior),
+                [Some(Edit::replace(v, new.as_str()))],
+                format!("`{new}`"),
+            );
         }
     }
 }
@@ -163,5 +190,24 @@ fn index(spot: &Spot, n: Node, out: &mut Drafts) {
                 both(spot, c, 0.5, out);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::fixture;
+
+    #[test]
+    fn a_range() {
+        fixture("def f(n):\n    return sum(range(n))\n", "AssertionError", "", &[]).offers(
+            "range(n)",
+            "range(n + 1)",
+            4,
+        );
+    }
+
+    #[test]
+    fn one_too_many() {
+        fixture("def f(x):\n    return x + 1\n", "AssertionError", "", &[]).offers("x + 1", "x", 6);
     }
 }

@@ -205,6 +205,19 @@ fn binary(spot: &Spot, n: Node, out: &mut Drafts) {
         }
     }
     let (l, r) = (spot.of(left), spot.of(right));
+    if matches!(old, "+" | "-") {
+        for side in [left, right].into_iter().filter(|s| s.kind() == "identifier") {
+            let new = format!("{} ** 2", spot.of(side));
+            out.add(
+                ARITHMETIC,
+                spot.module,
+                n,
+                spot.score(n, 0.2),
+                [Some(Edit::replace(side, new.as_str()))],
+                format!("`{new}`"),
+            );
+        }
+    }
     // Only one side was meant: `1 + f(x)`, `x * 2`.
     for (kept, gone, prior) in [(left, right, 0.35), (right, left, 0.4)] {
         if !all(gone, "call").is_empty() {
@@ -410,5 +423,44 @@ fn call(spot: &Spot, n: Node, out: &mut Drafts) {
             (None, None) => field(n, "arguments").map(|a| Edit::replace(a, "(reverse=True)")),
         };
         out.add(OPPOSITE, spot.module, n, spot.score(n, 0.45), [edit], "the other order".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::fixture;
+
+    #[test]
+    fn a_boundary() {
+        fixture("def f(lo):\n    if lo < 3:\n        return 1\n    return 2\n", "AssertionError", "", &[])
+            .offers("lo < 3", "lo <= 3", 5);
+    }
+
+    #[test]
+    fn opposite_builtins() {
+        fixture("def f(xs):\n    return any(xs)\n", "AssertionError", "", &[])
+            .offers("any(xs)", "all(xs)", 3);
+    }
+
+    #[test]
+    fn swapped_arguments() {
+        fixture(
+            "def g(a, b):\n    return a - b\n\n\ndef f(a, b):\n    return g(b, a)\n",
+            "AssertionError",
+            "",
+            &[],
+        )
+        .offers("g(b, a)", "g(a, b)", 10);
+    }
+
+    #[test]
+    fn swapped_text() {
+        fixture(
+            "def f(cs):\n    out = ''\n    for c in cs:\n        out = out + c\n    return out\n",
+            "AssertionError",
+            "",
+            &[],
+        )
+        .offers("out + c", "c + out", 20);
     }
 }

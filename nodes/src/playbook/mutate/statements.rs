@@ -374,3 +374,38 @@ fn neighbours(spot: &Spot, block: Node, out: &mut Drafts) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::fixture;
+
+    #[test]
+    fn a_return() {
+        fixture("def f(x):\n    out = []\n    out.append(x)\n", "AssertionError", "", &[]).offers(
+            "    out.append(x)\n",
+            "    out.append(x)\n    return out\n",
+            4,
+        );
+    }
+
+    #[test]
+    fn a_return_in_the_loop() {
+        fixture(
+            "def f(xs):\n    s = 0\n    for x in xs:\n        s += x\n        return s\n",
+            "AssertionError",
+            "",
+            &[],
+        )
+        .offers("        return s", "    return s", 12);
+    }
+
+    #[test]
+    fn the_last_piece() {
+        fixture("def f(t):\n    out = []\n    while len(t) > 3:\n        out.append(t[:3])\n        t = t[3:]\n    return out\n", "AssertionError", "", &[]).offers("    return out", "    out.append(t)\n    return out", 90);
+    }
+
+    #[test]
+    fn what_was_seen() {
+        fixture("def f(xs):\n    seen = set()\n    out = []\n    for x in xs:\n        if x not in seen:\n            out.append(x)\n    return out\n", "AssertionError", "", &[]).offers("            out.append(x)\n", "            seen.add(x)\n            out.append(x)\n", 12);
+    }
+}

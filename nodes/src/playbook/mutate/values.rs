@@ -141,10 +141,21 @@ fn assigned(spot: &Spot, n: Node, out: &mut Drafts) {
         .take_while(|a| a.kind() != "function_definition")
         .any(|a| matches!(a.kind(), "for_statement" | "while_statement"));
     if in_loop && matches!(left.kind(), "identifier" | "subscript" | "attribute") && right.kind() != "list" {
-        for (new, prior) in [(format!("max({l}, {r})"), 0.5), (format!("min({l}, {r})"), 0.42)] {
+        let called = |words: &[&str]| words.iter().any(|w| l.to_lowercase().contains(w));
+        let most = if called(&["max", "best", "longest", "largest", "high", "most", "peak", "top"]) {
+            0.62
+        } else {
+            0.42
+        };
+        let least = if called(&["min", "shortest", "smallest", "low", "least", "nearest", "cheapest"]) {
+            0.62
+        } else {
+            0.36
+        };
+        for (new, prior) in [(format!("max({l}, {r})"), most), (format!("min({l}, {r})"), least)] {
             set(spot, KEEP, right, &new, prior, out);
         }
-        for (new, prior) in [(format!("max(0, {r})"), 0.35), (format!("min(0, {r})"), 0.1)] {
+        for (new, prior) in [(format!("max(0, {r})"), 0.45), (format!("min(0, {r})"), 0.1)] {
             set(spot, KEEP, right, &new, prior, out);
         }
         if !r.contains(l) {
@@ -445,5 +456,48 @@ fn mutable_default(spot: &Spot, out: &mut Drafts) {
             let edits = [Some(Edit::replace(value, "None")), before(m, first, &lines)];
             out.add(SHARED, m, p, spot.score(p, 0.95), edits, format!("a new `{name}` for each call"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::fixture;
+
+    #[test]
+    fn a_shared_row() {
+        fixture("def f(n):\n    return [[0] * n] * n\n", "AssertionError", "", &[]).offers(
+            "[[0] * n] * n",
+            "[[0] * n for _ in range(n)]",
+            4,
+        );
+    }
+
+    #[test]
+    fn a_shared_default() {
+        fixture("def f(x=[]):\n    x.append(1)\n    return x\n", "AssertionError", "", &[]).offers(
+            "x=[]):\n",
+            "x=None):\n    if x is None:\n        x = []\n",
+            3,
+        );
+    }
+
+    #[test]
+    fn a_lost_result() {
+        fixture("def f(s):\n    s.strip()\n    return s\n", "AssertionError", "", &[]).offers(
+            "    s.strip()",
+            "    s = s.strip()",
+            3,
+        );
+    }
+
+    #[test]
+    fn a_running_maximum() {
+        fixture(
+            "def f(xs):\n    best = 0\n    for x in xs:\n        best = x\n    return best\n",
+            "AssertionError",
+            "",
+            &[],
+        )
+        .offers("best = x", "best = max(best, x)", 12);
     }
 }
