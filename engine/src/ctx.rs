@@ -144,6 +144,21 @@ impl Ctx {
         let template = self.info.prompt.as_ref().ok_or_else(|| {
             NodeError::new("node.prompt", format!("node {} has no prompt", self.info.lane.node))
         })?;
+        self.render_template(template, vars)
+    }
+
+    /// Renders the node's prompt over `vars`, or `default` where it has none.
+    ///
+    /// # Errors
+    /// When the template fails on these values.
+    pub fn render_or(&self, default: &str, vars: &Value) -> Result<String, NodeError> {
+        match &self.info.prompt {
+            Some(template) => self.render_template(template, vars),
+            None => self.render_template(&Template::new(default), vars),
+        }
+    }
+
+    fn render_template(&self, template: &Template, vars: &Value) -> Result<String, NodeError> {
         let mut vars = vars.as_object().cloned().unwrap_or_default();
         vars.entry("attempt").or_insert_with(|| self.info.attempt.into());
         vars.entry("max_attempts").or_insert_with(|| self.info.max_attempts.into());
