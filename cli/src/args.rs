@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Turns an incident into a tested pull request.
 #[derive(Debug, Parser)]
 #[command(name = "prunella", version, about, max_term_width = 110, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Where runs, pull requests and caches are kept [default: the user's state folder].
     #[arg(long, global = true, env = "PRUNELLA_STORE", value_name = "DIR")]
     pub store: Option<PathBuf>,
@@ -20,7 +20,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Lay the shipped example out as a git repository in a new folder and heal it.
     Demo(DemoArgs),
     /// Run a graph against an incident.
@@ -54,14 +54,14 @@ pub enum Command {
 
 /// `prunella demo`
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// The folder to make [default: `prunella-demo`, or the first free `prunella-demo-N`].
     pub dir: Option<PathBuf>,
 }
 
 /// How the repository's tests are run, where its `prunella.yaml` does not say it.
 #[derive(Debug, Args, Clone, Default)]
-pub struct TestArgs {
+pub(crate) struct TestArgs {
     /// The test command, as one would type it: `"python -m pytest -q tests"`.
     #[arg(long, env = "PRUNELLA_TEST_COMMAND", value_name = "CMD")]
     pub test_command: Option<String>,
@@ -81,7 +81,7 @@ pub struct TestArgs {
 
 /// A sandbox backend.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum SandboxChoice {
+pub(crate) enum SandboxChoice {
     /// Namespaces, Landlock, seccomp.
     #[default]
     Linux,
@@ -91,7 +91,7 @@ pub enum SandboxChoice {
 
 impl SandboxChoice {
     /// The word on the command line.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Linux => "linux",
             Self::None => "none",
@@ -101,7 +101,7 @@ impl SandboxChoice {
 
 /// `prunella run`
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// A shipped graph's name or a graph file.
     pub graph: String,
     /// The log with the incident: the input of type `Log`.
@@ -140,7 +140,7 @@ pub struct RunArgs {
 
 /// `prunella detect`
 #[derive(Debug, Args)]
-pub struct DetectArgs {
+pub(crate) struct DetectArgs {
     /// The log.
     pub log: PathBuf,
     /// The repository that the frames are mapped to.
@@ -156,7 +156,7 @@ pub struct DetectArgs {
 
 /// `prunella judge`
 #[derive(Debug, Args)]
-pub struct JudgeArgs {
+pub(crate) struct JudgeArgs {
     /// A unified diff, or a branch of the repository.
     pub patch: String,
     /// The repository.
@@ -174,14 +174,14 @@ pub struct JudgeArgs {
 
 /// `prunella sandbox …`
 #[derive(Debug, Subcommand)]
-pub enum SandboxCommand {
+pub(crate) enum SandboxCommand {
     /// Run a command over a copy of a folder.
     Run(SandboxRunArgs),
 }
 
 /// `prunella sandbox run`
 #[derive(Debug, Args)]
-pub struct SandboxRunArgs {
+pub(crate) struct SandboxRunArgs {
     /// The folder that the command sees at `/repo`: HEAD of a git repository, else the folder as it is.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
@@ -213,14 +213,14 @@ pub struct SandboxRunArgs {
 
 /// `prunella check`
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// A shipped graph's name or a graph file.
     pub graph: String,
 }
 
 /// `prunella replay`
 #[derive(Debug, Args)]
-pub struct ReplayArgs {
+pub(crate) struct ReplayArgs {
     /// A packed trace, or a run's id.
     pub trace: String,
     /// Print JSON.
@@ -230,7 +230,7 @@ pub struct ReplayArgs {
 
 /// `prunella runs …`
 #[derive(Debug, Subcommand)]
-pub enum RunsCommand {
+pub(crate) enum RunsCommand {
     /// List runs, newest first.
     List {
         /// Print JSON.
@@ -262,7 +262,7 @@ pub enum RunsCommand {
 
 /// `prunella trace …`
 #[derive(Debug, Subcommand)]
-pub enum TraceCommand {
+pub(crate) enum TraceCommand {
     /// Print the records of a trace.
     Show {
         /// A packed trace, or a run's id.
@@ -285,7 +285,7 @@ pub enum TraceCommand {
 
 /// `prunella pulls …`
 #[derive(Debug, Subcommand)]
-pub enum PullsCommand {
+pub(crate) enum PullsCommand {
     /// List the repository's local pull requests.
     List {
         /// The repository.
@@ -312,7 +312,7 @@ pub enum PullsCommand {
 
 /// `prunella graph …`
 #[derive(Debug, Subcommand)]
-pub enum GraphCommand {
+pub(crate) enum GraphCommand {
     /// List the graphs that ship.
     List,
     /// Copy a shipped graph to a file, to make it one's own.
@@ -334,7 +334,7 @@ pub enum GraphCommand {
 
 /// A way to draw a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Drawing {
+pub(crate) enum Drawing {
     /// Indented text.
     Tree,
     /// Mermaid.
@@ -343,7 +343,7 @@ pub enum Drawing {
 
 /// `prunella doctor`
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// Also run this repository's tests and say what was found.
     #[arg(long, value_name = "DIR")]
     pub repo: Option<PathBuf>,

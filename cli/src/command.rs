@@ -20,7 +20,7 @@ use crate::failure::Result;
 ///
 /// # Errors
 /// Whatever stops the command, with its exit code.
-pub fn dispatch(cli: Cli) -> Result {
+pub(crate) fn dispatch(cli: Cli) -> Result {
     let store = cli.store;
     match cli.command {
         Command::Demo(args) => demo::demo(&args, store),

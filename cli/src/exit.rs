@@ -1,7 +1,8 @@
-//! Exit codes. Public: scripts depend on them. The README's table is checked against [`TABLE`] in a test.
+//! Exit codes. Public: scripts depend on them. The README's table is checked against `TABLE` in a test.
 
 /// All codes with what they mean, in the README's order.
-pub const TABLE: &[(u8, &str)] = &[
+#[cfg(test)]
+pub(crate) const TABLE: &[(u8, &str)] = &[
     (0, "success, or clean"),
     (1, "our bug"),
     (2, "usage"),
@@ -30,34 +31,38 @@ pub const TABLE: &[(u8, &str)] = &[
 ];
 
 /// Success, or clean.
-pub const OK: u8 = 0;
+pub(crate) const OK: u8 = 0;
 /// Our bug.
-pub const BUG: u8 = 1;
+pub(crate) const BUG: u8 = 1;
 /// The command line is wrong.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// The graph does not check.
-pub const GRAPH: u8 = 3;
+pub(crate) const GRAPH: u8 = 3;
 /// Input cannot be read.
-pub const UNREADABLE: u8 = 5;
+pub(crate) const UNREADABLE: u8 = 5;
 /// The store cannot be used.
-pub const STORE: u8 = 6;
-/// The run is owned elsewhere, or what it is pinned to differs.
-pub const OWNED: u8 = 7;
+pub(crate) const STORE: u8 = 6;
 /// It ran and did not heal.
-pub const UNHEALED: u8 = 10;
+pub(crate) const UNHEALED: u8 = 10;
 /// There was nothing to do.
-pub const NOTHING: u8 = 11;
-/// A person said no.
-pub const DECLINED: u8 = 13;
-/// A limit was reached.
-pub const LIMIT: u8 = 14;
+pub(crate) const NOTHING: u8 = 11;
 /// A test that passed does not any more.
-pub const REGRESSED: u8 = 16;
+pub(crate) const REGRESSED: u8 = 16;
 /// The candidate reached for the judge.
-pub const TAMPERED: u8 = 17;
+pub(crate) const TAMPERED: u8 = 17;
 /// The tests did not run to their end.
-pub const INCOMPLETE: u8 = 18;
-/// A format that this binary does not read.
-pub const FORMAT: u8 = 22;
+pub(crate) const INCOMPLETE: u8 = 18;
 /// The sandbox cannot be set up.
-pub const SANDBOX: u8 = 31;
+pub(crate) const SANDBOX: u8 = 31;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_has_every_code() {
+        let readme = include_str!("../../README.md");
+        for (code, meaning) in super::TABLE {
+            let row = format!("| {code} | {meaning} |");
+            assert!(readme.contains(&row), "the README lacks: {row}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use crate::exit;
 
 /// An expected failure.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
     pub code: u8,
     /// What happened.
@@ -17,17 +17,17 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with this exit code.
-    pub fn new(code: u8, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), help: None }
     }
 
     /// The command line is wrong.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(exit::USAGE, message)
     }
 
     /// The same, with what to do about it.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -46,4 +46,4 @@ impl From<Fault> for Failure {
 }
 
 /// What a command gives: its exit code, or why it failed.
-pub type Result<T = u8> = std::result::Result<T, Failure>;
+pub(crate) type Result<T = u8> = std::result::Result<T, Failure>;

@@ -12,14 +12,14 @@ use serde_json::Value;
 use crate::terminal::{Tone, paint, say, seconds};
 
 /// Prints the events of a run: a moving line on a terminal, plain lines elsewhere.
-pub struct Progress {
+pub(crate) struct Progress {
     line: Option<ProgressBar>,
     kinds: BTreeMap<Lane, String>,
 }
 
 impl Progress {
     /// For standard error as it is.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let line = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
             let bar = ProgressBar::new_spinner()
@@ -31,7 +31,7 @@ impl Progress {
     }
 
     /// Tells of one event.
-    pub fn tell(&mut self, event: Event) {
+    pub(crate) fn tell(&mut self, event: Event) {
         match event {
             Event::RunStarted { run, graph, resumed } => {
                 self.print(&format!("run {run}: {graph}{}", if resumed { ", resumed" } else { "" }));
@@ -151,6 +151,6 @@ fn outcome(kind: &str, output: &Value) -> (Tone, String) {
 }
 
 /// The first eight digits of a hash: how people say it.
-pub fn short(hash: &str) -> &str {
+pub(crate) fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
 }

@@ -18,7 +18,7 @@ use crate::terminal::{json as print_json, out, say};
 ///
 /// # Errors
 /// Exit 6 when the store cannot be read or the report not be written.
-pub fn conclude(
+pub(crate) fn conclude(
     engine: &Engine,
     run: &str,
     result: &RunResult,
@@ -59,7 +59,7 @@ pub fn conclude(
 ///
 /// # Errors
 /// Exit 6 when the store cannot be read, 3 when the stored graph does not check.
-pub fn told(engine: &Engine, run: &str, result: Option<&RunResult>, local: &Local) -> Result<Told> {
+pub(crate) fn told(engine: &Engine, run: &str, result: Option<&RunResult>, local: &Local) -> Result<Told> {
     let store = engine.store();
     let records: Vec<Record> = store.records(run)?.into_iter().map(|sealed| sealed.record).collect();
     let Some(Record::Header(header)) = records.first() else {

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prunella_engine::graph::load;
+use prunella_engine::World;
 use prunella_engine::redact::Redactor;
 use prunella_engine::run::{Engine, Loader, Options, Stop, StopWish};
 use prunella_engine::store::Store;
-use prunella_engine::{Fault, World};
 use prunella_nodes::kinds;
 use prunella_nodes::world::git::GitRepo;
 use prunella_nodes::world::models::Providers;
@@ -22,7 +21,7 @@ use crate::failure::{Failure, Result};
 
 /// What a run knows of this machine only. Kept beside the run, never in its trace.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Local {
+pub(crate) struct Local {
     /// The repository's working tree.
     pub repo: PathBuf,
     /// How tests are run here, as the command line said it.
@@ -36,7 +35,7 @@ impl Local {
     ///
     /// # Errors
     /// Exit 2 when the test command cannot be split into words.
-    pub fn new(repo: &Path, args: &TestArgs) -> Result<Self> {
+    pub(crate) fn new(repo: &Path, args: &TestArgs) -> Result<Self> {
         Ok(Self {
             repo: repo.to_owned(),
             tests: host_settings(args)?,
@@ -65,7 +64,7 @@ fn host_settings(args: &TestArgs) -> Result<HostSettings> {
 ///
 /// # Errors
 /// Exit 2 when its quotes do not match.
-pub fn test_command(args: &TestArgs) -> Result<Option<Vec<String>>> {
+pub(crate) fn test_command(args: &TestArgs) -> Result<Option<Vec<String>>> {
     let Some(text) = &args.test_command else { return Ok(None) };
     match shlex::split(text) {
         Some(words) if !words.is_empty() => Ok(Some(words)),
@@ -78,7 +77,7 @@ pub fn test_command(args: &TestArgs) -> Result<Option<Vec<String>>> {
 ///
 /// # Errors
 /// Exit 6 when neither `--store` nor a home says where.
-pub fn store_dir(given: Option<PathBuf>) -> Result<PathBuf> {
+pub(crate) fn store_dir(given: Option<PathBuf>) -> Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     given
         .or_else(|| set("XDG_STATE_HOME").map(|state| state.join("prunella")))
@@ -92,12 +91,12 @@ pub fn store_dir(given: Option<PathBuf>) -> Result<PathBuf> {
 ///
 /// # Errors
 /// Exit 6 when it cannot be used, 22 when it is of a newer format.
-pub fn store(given: Option<PathBuf>) -> Result<Arc<Store>> {
+pub(crate) fn store(given: Option<PathBuf>) -> Result<Arc<Store>> {
     Ok(Store::open(&store_dir(given)?)?)
 }
 
 /// The chosen backend.
-pub fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
+pub(crate) fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
     match choice {
         #[cfg(target_os = "linux")]
         SandboxChoice::Linux => Arc::new(prunella_sandbox::LinuxSandbox::new()),
@@ -111,7 +110,7 @@ pub fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
 ///
 /// # Errors
 /// Exit 5 when it is no repository, 6 when the cache cannot be written.
-pub fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)> {
+pub(crate) fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)> {
     let repo = Arc::new(GitRepo::open(&local.repo)?);
     let tester =
         Tester::new(Arc::clone(&repo), sandbox(local.choice()), &store.join("cache"), local.tests.clone())?;
@@ -119,26 +118,21 @@ pub fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)
 }
 
 /// Reads a stored graph again.
-pub fn loader() -> Loader {
-    Arc::new(|source| {
-        load("graph", source, &kinds()).map(|(graph, _)| graph).map_err(|findings| {
-            let first = findings.first().map(|finding| finding.render(source)).unwrap_or_default();
-            Fault::new("graph.invalid", exit::GRAPH, format!("the graph does not check:\n{first}"))
-        })
-    })
+pub(crate) fn loader() -> Loader {
+    prunella_engine::run::loader(&kinds())
 }
 
 /// The engine over `store`, for the repository that `local` names.
 ///
 /// # Errors
 /// Exit 5 when the repository is gone, 4 when a configured model lacks its credential.
-pub fn engine(store: &Arc<Store>, local: &Local, providers: Providers) -> Result<(Engine, Stop)> {
+pub(crate) fn engine(store: &Arc<Store>, local: &Local, providers: Providers) -> Result<(Engine, Stop)> {
     let dir = store.dir().unwrap_or(Path::new(".")).to_owned();
     let (repo, tester) = tester(local, &dir)?;
     let secrets = providers.secrets();
     let parts = Parts { repo, tester, providers, store: Arc::clone(store), store_dir: dir };
     let world: Arc<dyn World> = Arc::new(LocalWorld::new(parts));
-    let mut options = Options::new(loader());
+    let mut options = Options::new(&kinds());
     options.redactor = Redactor::new(secrets);
     let stop = options.stop.clone();
     Ok((Engine::new(Arc::clone(store), kinds(), world, options), stop))
@@ -148,7 +142,7 @@ pub fn engine(store: &Arc<Store>, local: &Local, providers: Providers) -> Result
 ///
 /// # Errors
 /// Exit 1 when threads cannot be had.
-pub fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -158,7 +152,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// Stops the run on SIGINT and SIGTERM: after the present step first, at once when asked again. Gives the exit
 /// code of the signal that came.
-pub fn on_signals(stop: Stop) -> tokio::sync::watch::Receiver<u8> {
+pub(crate) fn on_signals(stop: Stop) -> tokio::sync::watch::Receiver<u8> {
     let (sender, receiver) = tokio::sync::watch::channel(0);
     #[cfg(unix)]
     for (kind, code) in [

@@ -6,7 +6,7 @@ use crate::exit;
 use crate::failure::{Failure, Result};
 
 /// A graph that ships.
-pub struct Shipped {
+pub(crate) struct Shipped {
     /// Its name on the command line.
     pub name: &'static str,
     /// When to choose it.
@@ -16,7 +16,7 @@ pub struct Shipped {
 }
 
 /// All of them.
-pub const SHIPPED: &[Shipped] = &[Shipped {
+pub(crate) const SHIPPED: &[Shipped] = &[Shipped {
     name: "self-heal",
     about: "the default: turn an incident into a tested pull request, three attempts at most",
     source: include_str!("../../graphs/self-heal.yaml"),
@@ -26,7 +26,7 @@ pub const SHIPPED: &[Shipped] = &[Shipped {
 ///
 /// # Errors
 /// Exit 5 when it is neither.
-pub fn graph(name: &str) -> Result<(String, String)> {
+pub(crate) fn graph(name: &str) -> Result<(String, String)> {
     if let Some(shipped) = SHIPPED.iter().find(|shipped| shipped.name == name) {
         return Ok((format!("{name}.yaml"), shipped.source.to_owned()));
     }

@@ -5,27 +5,27 @@ use std::io::{IsTerminal, Write};
 use crate::failure::Failure;
 
 /// Writes a line of the result. A reader that went away is no failure of ours.
-pub fn out(line: impl std::fmt::Display) {
+pub(crate) fn out(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// Writes text of the result as it stands.
-pub fn out_raw(text: &str) {
+pub(crate) fn out_raw(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Writes a line of progress.
-pub fn say(line: impl std::fmt::Display) {
+pub(crate) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Writes a value of the result as JSON.
-pub fn json(value: &serde_json::Value) {
+pub(crate) fn json(value: &serde_json::Value) {
     out(serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Writes a failure: `error: …` and `help: …`.
-pub fn failure(failure: &Failure) {
+pub(crate) fn failure(failure: &Failure) {
     say(format!("{}: {}", paint(Tone::Bad, "error"), failure.message));
     if let Some(help) = &failure.help {
         say(format!("{}: {help}", paint(Tone::Note, "help")));
@@ -34,7 +34,7 @@ pub fn failure(failure: &Failure) {
 
 /// What a word means to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// It worked.
     Good,
     /// It did not.
@@ -46,7 +46,7 @@ pub enum Tone {
 }
 
 /// `text` in the colour of `tone`, where standard error is a terminal and `NO_COLOR` is not set.
-pub fn paint(tone: Tone, text: &str) -> String {
+pub(crate) fn paint(tone: Tone, text: &str) -> String {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if plain || !std::io::stderr().is_terminal() {
         return text.to_owned();
@@ -61,7 +61,7 @@ pub fn paint(tone: Tone, text: &str) -> String {
 }
 
 /// A duration as a person reads it.
-pub fn seconds(ms: u64) -> String {
+pub(crate) fn seconds(ms: u64) -> String {
     if ms < 60_000 {
         format!("{}.{} s", ms / 1000, ms % 1000 / 100)
     } else {

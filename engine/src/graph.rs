@@ -4,9 +4,11 @@
 
 mod ast;
 mod attempts;
+mod builder;
 mod check;
 pub mod codes;
 mod diagnostic;
+pub mod draw;
 mod expr;
 mod hash;
 mod load;
@@ -16,6 +18,7 @@ mod template;
 mod yaml;
 
 pub use attempts::Loop;
+pub use builder::{Builder, Node as NodeBuilder};
 pub use diagnostic::{Diagnostic, Severity};
 pub use expr::{Expr, Lookup, Vars};
 pub use load::load;

@@ -3,7 +3,7 @@
 #[path = "graph_support/kinds.rs"]
 mod kinds;
 
-use prunella_engine::graph::{Guard, Next, Step, Target, Vars, load};
+use prunella_engine::graph::{Builder, Guard, Next, Outcome, Step, Target, Vars, draw, load};
 use serde_json::json;
 
 const SELF_HEAL: &str = include_str!("../../graphs/self-heal.yaml");
@@ -63,4 +63,107 @@ fn an_attempt_is_that_of_the_innermost_head() {
     assert_eq!(heads, around);
     assert_eq!(graph.attempt_head("pr").as_deref(), Some("analyze"));
     assert_eq!(graph.attempt_head("detect"), None);
+}
+
+#[test]
+fn it_is_drawn_as_a_tree_and_as_mermaid() {
+    let (graph, _) = load("f", SELF_HEAL, &kinds::kinds()).unwrap();
+    insta::with_settings!({snapshot_path => "graphs/drawn", prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!("tree", draw::tree(&graph));
+        insta::assert_snapshot!("mermaid", draw::mermaid(&graph));
+    });
+}
+
+#[test]
+fn a_graph_is_built_in_rust_too() {
+    let builder = Builder::new("two")
+        .input("text", "string")
+        .state("note", "string")
+        .append("notes", "list<string>")
+        .end("done", Outcome::Success)
+        .end("gave_up", Outcome::Failure)
+        .limits(json!({"steps": 9, "exhausted": "gave_up"}))
+        .node("first", |node| {
+            node.kind("step")
+                .with("text", "=inputs.text")
+                .with("list", json!(["=inputs.text", "\"quoted\": é"]))
+                .writes("note", "=output.note")
+                .to("second")
+        })
+        .node("second", |node| {
+            node.kind("step")
+                .with("text", "=note")
+                .with("list", "=notes")
+                .writes("notes", "=output.list")
+                .when("output.ok", "done")
+                .retry("first", 3, "gave_up")
+        });
+    let (graph, warnings) =
+        builder.build(&kinds::kinds()).unwrap_or_else(|found| panic!("{found:?}\n{}", builder.source()));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!((graph.start.as_str(), graph.limits.steps), ("first", Some(9)));
+    let (again, _) = load("again", &graph.source, &kinds::kinds()).unwrap();
+    assert_eq!(graph.hash, again.hash);
+}
+
+/// A chain of `nodes` nodes, in groups of ten that are tried again together.
+fn chain(nodes: usize) -> String {
+    let mut text = String::from(
+        "format: 1\nname: chain\nstate: {note: string, notes: {type: list<string>, reduce: append}}\n\
+         ends: {done: success}\nstart: n0\nnodes:\n",
+    );
+    for i in 0..nodes {
+        let next = if i + 1 == nodes { "done".to_owned() } else { format!("n{}", i + 1) };
+        let (number, back) = (i % 10, i - i % 10);
+        text.push_str(&format!(
+            "  n{i}:
+    kind: step
+    with: {{text: \"=size(notes) > {i} ? 'a' : 'b'\", number: =attempt + {i}}}
+    prompt: \"{{{{ evidence }}}} {{{{ text }}}}\"
+    writes: {{note: =output.note, notes: =output.list}}
+    next:
+      - {{when: \"output.ok && output.count > {number} && note != ''\", to: {next}}}
+      - {{retry: n{back}, max_attempts: 3, exhausted: done}}
+"
+        ));
+    }
+    text
+}
+
+#[test]
+fn checking_is_linear_in_the_graph() {
+    let kinds = kinds::kinds();
+    let time = |nodes: usize| {
+        let source = chain(nodes);
+        let best = (0..3).map(|_| {
+            let start = std::time::Instant::now();
+            let (graph, warnings) = load("chain", &source, &kinds).unwrap();
+            assert_eq!((graph.nodes.len(), warnings.len()), (nodes, 0));
+            start.elapsed()
+        });
+        best.min().unwrap()
+    };
+    let (small, large) = (time(50), time(400));
+    println!("50 nodes {small:?}, 400 nodes {large:?}");
+    assert!(large < small * 24, "50 nodes {small:?}, 400 nodes {large:?}: more than linear");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    /// The shipped file with a piece cut out or put in: whatever comes, it is told and not a panic.
+    #[test]
+    fn a_damaged_file_never_panics(at in 0usize..5000, cut in 0usize..40, put in r#"[a-z{}\[\]:=&'"| \n.-]{0,12}"#) {
+        let mut chars: Vec<char> = SELF_HEAL.chars().collect();
+        let at = at.min(chars.len());
+        let end = (at + cut).min(chars.len());
+        chars.splice(at..end, put.chars());
+        let source: String = chars.into_iter().collect();
+        if let Err(found) = load("f", &source, &kinds::kinds()) {
+            assert!(!found.is_empty());
+            for one in found {
+                assert!(one.span.start <= one.span.end && one.span.end <= source.len());
+                let _ = one.render(&source);
+            }
+        }
+    }
 }

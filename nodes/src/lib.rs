@@ -14,6 +14,7 @@ pub mod page;
 pub mod patch;
 pub mod playbook;
 pub mod pr;
+pub mod prompt;
 pub mod reproduce;
 pub mod summary;
 pub mod test;

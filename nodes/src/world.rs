@@ -14,6 +14,7 @@ pub mod models;
 pub mod resolve;
 pub mod search;
 pub mod tests;
+pub mod trial;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -155,7 +156,11 @@ impl Inside {
             Resolve::NAME => done(resolve::resolve(repo, &request::<Resolve>(call)?)?),
             //            Gather::NAME => done(evidence::gather(repo, &request::<Gather>(call)?, blobs)?),
             //            Apply::NAME => done(apply::apply(repo, &request::<Apply>(call)?, blobs)?),
-            //            SearchPlaybook::NAME => done(search::search(repo, tester, &request::<SearchPlaybook>(call)?, blobs)?),
+            SearchPlaybook::NAME => {
+                let request = request::<SearchPlaybook>(call)?;
+                let trial = trial::TesterTrial { tester, command: request.command.clone() };
+                done(search::search(repo, &trial, &request, blobs)?)
+            }
             Judge::NAME => done(tester.judge(&request::<Judge>(call)?, blobs)?),
             Commit::NAME => done(git::commit(repo, &self.forge, &request::<Commit>(call)?, blobs)?),
             OpenPull::NAME => done(forge::open_pull(&self.forge, &request::<OpenPull>(call)?, blobs)?),

@@ -10,7 +10,7 @@ use crate::shipped;
 use crate::terminal::{out, say};
 
 /// Checks the graph: 0 when it is right, 3 when not.
-pub fn check(args: &CheckArgs) -> Result {
+pub(super) fn check(args: &CheckArgs) -> Result {
     let graph = checked(&args.graph)?;
     out(format!("{}: right ({} nodes, {} ends)", graph.name, graph.nodes.len(), graph.ends.len()));
     Ok(exit::OK)
@@ -20,7 +20,7 @@ pub fn check(args: &CheckArgs) -> Result {
 ///
 /// # Errors
 /// Exit 3 when it does not check, after every finding was said; 5 when it cannot be read.
-pub fn checked(name: &str) -> Result<Graph> {
+pub(super) fn checked(name: &str) -> Result<Graph> {
     let (file, source) = shipped::graph(name)?;
     match load(&file, &source, &kinds()) {
         Ok((graph, warnings)) => {

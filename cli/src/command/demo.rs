@@ -15,7 +15,7 @@ use crate::terminal::say;
 static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../graphs/demo");
 
 /// Lays the example out as a git repository, prints the command that a user would type, and runs it.
-pub fn demo(args: &DemoArgs, store: Option<PathBuf>) -> Result {
+pub(super) fn demo(args: &DemoArgs, store: Option<PathBuf>) -> Result {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
         None => free_folder()?,

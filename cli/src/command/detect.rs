@@ -12,7 +12,7 @@ use crate::progress::short;
 use crate::terminal::{json, out, say};
 
 /// Lists the incidents, newest first: 0 when there are any, 11 when there are none.
-pub fn detect(args: &DetectArgs) -> Result {
+pub(super) fn detect(args: &DetectArgs) -> Result {
     let log = read_log(&args.log)?;
     let repo = GitRepo::open(&args.repo)?;
     let commit = repo.resolve(args.at.as_deref().unwrap_or("HEAD"))?;

@@ -12,7 +12,7 @@ use crate::session::{self, Local};
 use crate::terminal::{json, out};
 
 /// Looks at the store, the sandbox and, with `--repo`, the repository's tests.
-pub fn doctor(args: &DoctorArgs, store: Option<PathBuf>) -> Result {
+pub(super) fn doctor(args: &DoctorArgs, store: Option<PathBuf>) -> Result {
     let dir = session::store_dir(store.clone())?;
     session::store(store)?;
     let isolation = match args.tests.sandbox {

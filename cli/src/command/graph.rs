@@ -10,7 +10,7 @@ use crate::shipped::{self, SHIPPED};
 use crate::terminal::{out, out_raw};
 
 /// Does what the subcommand says.
-pub fn graph(command: GraphCommand) -> Result {
+pub(super) fn graph(command: GraphCommand) -> Result {
     match command {
         GraphCommand::List => {
             for graph in SHIPPED {

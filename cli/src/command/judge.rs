@@ -13,7 +13,7 @@ use crate::session::{self, Local};
 use crate::terminal::{json, out, say};
 
 /// Judges the patch by the repository's own tests: those that fail at the base must pass, the others stay.
-pub fn judge(args: &JudgeArgs, store: Option<PathBuf>) -> Result {
+pub(super) fn judge(args: &JudgeArgs, store: Option<PathBuf>) -> Result {
     let local = Local::new(&args.repo, &args.tests)?;
     let (repo, tester) = session::tester(&local, &session::store_dir(store)?)?;
     let (commit, diff) = patch(args, &repo)?;
@@ -46,9 +46,9 @@ fn patch(args: &JudgeArgs, repo: &GitRepo) -> Result<(String, String)> {
         })?;
         return Ok((repo.resolve(args.at.as_deref().unwrap_or("HEAD"))?, text));
     }
-    Ok(repo.branch_patch(&args.patch, args.at.as_deref()).map_err(|e| {
+    repo.branch_patch(&args.patch, args.at.as_deref()).map_err(|e| {
         Failure::from(e).help("name a file with a unified diff, or a branch of the repository")
-    })?)
+    })
 }
 
 fn show(verdict: &Verdict) {

@@ -13,7 +13,7 @@ use crate::session::store_dir;
 use crate::terminal::{out, out_raw, say};
 
 /// Does what the subcommand says.
-pub fn pulls(command: PullsCommand, store: Option<PathBuf>) -> Result {
+pub(super) fn pulls(command: PullsCommand, store: Option<PathBuf>) -> Result {
     let forge = |repo: &Path| -> Result<LocalForge> {
         Ok(LocalForge::new(&store_dir(store.clone())?, Arc::new(GitRepo::open(repo)?)))
     };

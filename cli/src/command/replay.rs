@@ -14,7 +14,7 @@ use crate::session::loader;
 use crate::terminal::{json, out};
 
 /// Replays: 0 when all is as recorded, 20 at the first difference, 21 for a damaged trace.
-pub fn replay(args: &ReplayArgs, store: Option<PathBuf>) -> Result {
+pub(super) fn replay(args: &ReplayArgs, store: Option<PathBuf>) -> Result {
     let trace = open(&args.trace, store)?;
     let replayed = replay_trace(&trace, Some(&kinds()), &loader())?;
     if args.json {

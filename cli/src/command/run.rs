@@ -24,7 +24,7 @@ use crate::session::{self, Local};
 use crate::terminal::say;
 
 /// Starts a run and sees it to its end.
-pub fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
+pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
     let mut graph = checked(&args.graph)?;
     if let Some(most) = args.max_cost {
         lower_cost(&mut graph, most)?;
@@ -50,7 +50,7 @@ pub fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
 ///
 /// # Errors
 /// Whatever keeps the run from going on at all.
-pub fn see_through(engine: &Engine, stop: Stop, id: &str, local: &Local, as_json: bool) -> Result {
+pub(super) fn see_through(engine: &Engine, stop: Stop, id: &str, local: &Local, as_json: bool) -> Result {
     let runtime = session::runtime()?;
     let (result, signal) = runtime.block_on(async {
         let signal = session::on_signals(stop);

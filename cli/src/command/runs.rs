@@ -16,7 +16,7 @@ use crate::session::{self, Local};
 use crate::terminal::{json, out, say, seconds};
 
 /// Does what the subcommand says.
-pub fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
+pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
     let store = session::store(store)?;
     match command {
         RunsCommand::List { json: as_json } => list(&store, as_json),

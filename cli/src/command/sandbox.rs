@@ -14,7 +14,7 @@ use crate::session;
 use crate::terminal::{json, out_raw, say};
 
 /// Runs the command. 0 when it exited with 0, else 10; its own status is in the JSON.
-pub fn run(args: &SandboxRunArgs) -> Result {
+pub(super) fn run(args: &SandboxRunArgs) -> Result {
     let unreadable = |e: std::io::Error| {
         Failure::new(exit::UNREADABLE, format!("the folder {} cannot be read: {e}", args.repo.display()))
     };

@@ -13,7 +13,7 @@ use crate::session;
 use crate::terminal::{out, say};
 
 /// Does what the subcommand says.
-pub fn trace(command: TraceCommand, store: Option<PathBuf>) -> Result {
+pub(super) fn trace(command: TraceCommand, store: Option<PathBuf>) -> Result {
     match command {
         TraceCommand::Show { trace } => show(&open(&trace, store)?.records),
         TraceCommand::Verify { trace } => {
@@ -41,7 +41,7 @@ pub fn trace(command: TraceCommand, store: Option<PathBuf>) -> Result {
 ///
 /// # Errors
 /// Exit 21 for a damaged trace, 22 for a newer format, 5 for a file that cannot be read, 2 for an unknown run.
-pub fn open(name: &str, store: Option<PathBuf>) -> Result<Trace> {
+pub(super) fn open(name: &str, store: Option<PathBuf>) -> Result<Trace> {
     let path = Path::new(name);
     if path.is_file() {
         let bytes = std::fs::read(path)

@@ -42,6 +42,10 @@ pub(crate) struct Ast<'y> {
     pub(crate) ends: Decls<(Outcome, Option<Value1<'y>>)>,
     pub(crate) start: Option<Name>,
     pub(crate) nodes: Decls<NodeAst<'y>>,
+    /// A section of names could not be read: an unknown target may be one of them.
+    pub(crate) partial: bool,
+    /// Names that the file has under `nodes` and `ends`, also of those that could not be read.
+    pub(crate) broken: Vec<String>,
 }
 
 /// CEL that is not parsed yet.
@@ -99,7 +103,7 @@ pub(crate) struct TemplateAst<'y> {
 #[derive(Debug)]
 pub(crate) enum NextAst<'y> {
     To(Name),
-    Choose(Span, Vec<ArmAst<'y>>),
+    Choose(Vec<ArmAst<'y>>),
 }
 
 /// One arm of a choice.

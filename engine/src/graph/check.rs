@@ -48,7 +48,10 @@ pub(crate) fn check(ast: &Ast<'_>, kinds: &Kinds, report: &mut Report<'_>) -> Op
         if flow.is_acyclic() {
             data::check(&check.seen, ast, &flow, check.report);
         }
-        unused::check(&check.seen, ast, &targets, check.report);
+        // Where something is wrong, what looks unused is often its other half.
+        if !check.report.failed() {
+            unused::check(&check.seen, ast, &targets, check.report);
+        }
     }
     if report.failed() {
         return None;

@@ -11,6 +11,9 @@ pub struct Code {
     pub explanation: &'static str,
 }
 
+/// The code of a secret in a file; what it points at is not shown.
+pub(crate) const SECRET: &str = "E048";
+
 const fn code(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
     Code { code, title, explanation }
 }

@@ -64,7 +64,9 @@ impl Diagnostic {
         // A line too long for a screen is shown around the place.
         let before = self.col.saturating_sub(1);
         let cut = if before + width > MAX_SHOWN { before.saturating_sub(MAX_SHOWN / 4) } else { 0 };
-        let shown: String = line.chars().skip(cut).take(MAX_SHOWN).map(printable).collect();
+        let secret = |at: usize| self.code == codes::SECRET && at >= before + 4 && at < before + width;
+        let masked = line.chars().enumerate().map(|(at, c)| if secret(at) { '*' } else { printable(c) });
+        let shown: String = masked.skip(cut).take(MAX_SHOWN).collect();
         let width = width.min(MAX_SHOWN);
         let _ = writeln!(out, "{gutter} |");
         let _ = writeln!(out, "{} | {}{}", self.line, if cut > 0 { "…" } else { "" }, shown.trim_end());
@@ -174,19 +176,19 @@ impl Diagnostic {
         self
     }
 
-    pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Self {
-        self.help = Some(help.into());
-        self
-    }
-
     pub(crate) fn note(&mut self, note: impl Into<String>) -> &mut Self {
         self.notes.push(note.into());
         self
     }
 
+    pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
     /// The help that names what was probably meant, or else what there is.
     pub(crate) fn suggest<'n>(&mut self, wrong: &str, known: impl IntoIterator<Item = &'n str>) -> &mut Self {
-        let known: Vec<&str> = known.into_iter().collect();
+        let known: Vec<&str> = known.into_iter().take(1000).collect();
         if let Some(near) = nearest(wrong, &known) {
             self.help(format!("did you mean `{near}`?"))
         } else if known.is_empty() {

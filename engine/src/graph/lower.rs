@@ -52,10 +52,17 @@ pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) 
                 .suggest(&key.name, KEYS);
         }
     }
-    for key in ["name", "ends", "start", "nodes"] {
-        if get(key).is_none() {
-            report.error("E005", &(0..0), format!("the graph has no `{key}`"));
-        }
+    let missing: Vec<String> = ["name", "ends", "start", "nodes"]
+        .into_iter()
+        .filter(|key| get(key).is_none())
+        .map(|key| format!("`{key}`"))
+        .collect();
+    if !missing.is_empty() {
+        report.error(
+            "E005",
+            &(root.span.start..root.span.start),
+            format!("the graph has no {}", missing.join(", ")),
+        );
     }
     let mut types = header::types(get("types"), kinds, report);
     let mut ast = Ast {
@@ -73,8 +80,18 @@ pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) 
         ends: header::ends(get("ends"), report),
         start: get("start").and_then(|(_, value)| name_of(value, "a node", report)),
         nodes: IndexMap::new(),
+        // A section that is not there, or is no map, leaves every name in question.
+        partial: ["ends", "nodes"]
+            .into_iter()
+            .any(|key| get(key).is_none_or(|(_, value)| !matches!(value.data, Data::Map(_)))),
+        broken: Vec::new(),
     };
     header::limits(get("limits"), &mut ast, report);
+    for section in ["ends", "nodes"] {
+        if let Some((_, Node { data: Data::Map(entries), .. })) = get(section) {
+            ast.broken.extend(entries.iter().map(|(key, _)| key.name.clone()));
+        }
+    }
     if let Some((key, value)) = get("nodes") {
         ast.nodes = nodes(value, kinds, &mut types, report);
         if ast.nodes.is_empty() && matches!(&value.data, Data::Map(entries) if entries.is_empty()) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 use crate::NodeError;
@@ -37,13 +37,19 @@ pub(crate) struct TemplateError {
     pub(crate) span: Range<usize>,
 }
 
-fn environment() -> Environment<'static> {
+/// One environment for the process: it holds Jinja's filters and our bounds, and no template.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(FUEL));
     env.set_recursion_limit(64);
     env.set_debug(true);
     env
+});
+
+/// The environment, for a template that lives as long as `'s`.
+fn environment<'s>() -> &'static Environment<'s> {
+    &ENVIRONMENT
 }
 
 impl Template {
@@ -63,11 +69,29 @@ impl Template {
         }
         let env = environment();
         let template = env.template_from_str(&self.source).map_err(|error| self.explain(&error))?;
+        self.filters(env)?;
         let names: BTreeSet<String> = template.undeclared_variables(true).into_iter().collect();
         Ok(names
             .into_iter()
             .filter(|path| !GLOBALS.contains(&path.split('.').next().unwrap_or_default()))
             .collect())
+    }
+
+    /// Whether there is every filter and test that the template names: Jinja itself finds out when it renders.
+    fn filters(&self, env: &Environment<'_>) -> Result<(), TemplateError> {
+        for (span, what) in named(&self.source) {
+            let name = self.source.get(span.clone()).unwrap_or_default();
+            let (probe, unknown) = match what {
+                Named::Filter => (format!("1|{name}"), ErrorKind::UnknownFilter),
+                Named::Test => (format!("1 is {name}"), ErrorKind::UnknownTest),
+            };
+            let result = env.compile_expression(&probe).and_then(|probe| probe.eval(()));
+            if result.is_err_and(|error| error.kind() == unknown) {
+                let what = if unknown == ErrorKind::UnknownFilter { "filter" } else { "test" };
+                return Err(TemplateError { message: format!("there is no {what} `{name}`"), span });
+            }
+        }
+        Ok(())
     }
 
     fn explain(&self, error: &minijinja::Error) -> TemplateError {
@@ -106,6 +130,91 @@ impl Template {
             Err(error) => Err(fail(&error)),
             Ok(_) => Ok(String::from_utf8_lossy(&out.0).into_owned()),
         }
+    }
+}
+
+/// What a name in a template is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// After `|`.
+    Filter,
+    /// After `is`.
+    Test,
+}
+
+/// The filters and tests that a template names inside its tags, outside texts and comments.
+fn named(source: &str) -> Vec<(Range<usize>, Named)> {
+    let mut found = Vec::new();
+    // What `raw` holds is text, and finding its end is the parser's work.
+    if source.contains("raw %}") || source.contains("raw -%}") {
+        return found;
+    }
+    let mut rest = 0;
+    while let Some(open) = source.get(rest..).and_then(|text| text.find('{')).map(|at| rest + at) {
+        let close = match source.get(open + 1..open + 2) {
+            Some("{") => "}}",
+            Some("%") => "%}",
+            Some("#") => "#}",
+            _ => {
+                rest = open + 1;
+                continue;
+            }
+        };
+        let inside = open + 2;
+        let end =
+            source.get(inside..).and_then(|text| text.find(close)).map_or(source.len(), |at| inside + at);
+        if close != "#}" {
+            in_tag(source, inside..end, &mut found);
+        }
+        rest = end;
+    }
+    found
+}
+
+fn in_tag(source: &str, tag: Range<usize>, found: &mut Vec<(Range<usize>, Named)>) {
+    let mut quote = None;
+    let mut before = "";
+    let mut at = tag.start;
+    while at < tag.end {
+        let Some(c) = source.get(at..tag.end).and_then(|text| text.chars().next()) else { break };
+        if let Some(open) = quote {
+            if c == '\\' {
+                at += 1;
+                at += source.get(at..tag.end).and_then(|text| text.chars().next()).map_or(0, char::len_utf8);
+                continue;
+            }
+            if c == open {
+                quote = None;
+            }
+            at += c.len_utf8();
+            continue;
+        }
+        if c.is_alphabetic() || c == '_' {
+            let text = source.get(at..tag.end).unwrap_or_default();
+            let len = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+            let word = &text[..len];
+            match before {
+                "|" => found.push((at..at + len, Named::Filter)),
+                "is" | "is not" if word != "not" => found.push((at..at + len, Named::Test)),
+                _ => {}
+            }
+            before = match (before, word) {
+                (".", _) => "",
+                ("is", "not") => "is not",
+                (_, "is") => "is",
+                _ => "",
+            };
+            at += len;
+            continue;
+        }
+        match c {
+            '\'' | '"' => quote = Some(c),
+            '|' => before = "|",
+            '.' => before = ".",
+            c if c.is_whitespace() => {}
+            _ => before = "",
+        }
+        at += c.len_utf8();
     }
 }
 
@@ -215,6 +324,22 @@ mod tests {
         assert_eq!(names, ["a.b", "xs"]);
         let error = Template::new("one\n{{ a b }}").variables().unwrap_err();
         assert!(error.span.start >= 4, "{error:?}");
+    }
+
+    #[test]
+    fn filters_and_tests_are_known_before_rendering() {
+        let check =
+            |source: &str| Template::new(source).variables().map(|_| ()).map_err(|e| (e.message, e.span));
+        assert_eq!(
+            check("{{ a|upper|join(', ') }} {% if a is defined and a is not none %}{% endif %}"),
+            Ok(())
+        );
+        assert_eq!(check("{{ 'x | y is z' }} | nothing {# a | b #} {{ a.is }}"), Ok(()));
+        assert_eq!(check("{{ a | uper }}"), Err(("there is no filter `uper`".to_owned(), 7..11)));
+        assert_eq!(
+            check("{% if a is not odder %}{% endif %}"),
+            Err(("there is no test `odder`".to_owned(), 15..20))
+        );
     }
 
     proptest::proptest! {

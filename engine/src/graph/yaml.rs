@@ -167,7 +167,12 @@ impl Builder<'_, '_> {
                 Ok(next) => next,
                 Err(error) => {
                     let at = self.offsets.byte(error.marker().index());
-                    self.report.error("E001", &(at..at + 1), error.info().to_owned());
+                    let found = self.report.error("E001", &(at..at + 1), error.info().to_owned());
+                    if error.info().contains("flow") {
+                        found.help("inside `{…}` and `[…]`, a text with a comma or a bracket must be quoted");
+                    } else if error.info().contains("mapping values") {
+                        found.help("a text with `: ` in it must be quoted");
+                    }
                     return None;
                 }
             };

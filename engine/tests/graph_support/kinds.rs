@@ -175,7 +175,7 @@ fn setting(name: &'static str, ty: SettingType) -> Setting {
 const EVIDENCE: &[(&str, Type)] = &[("evidence", Type::String)];
 
 /// All of them.
-pub fn kinds() -> Kinds {
+pub(crate) fn kinds() -> Kinds {
     let diagnosis = {
         let mut fields = prunella_engine::types::FieldMap::new();
         for (name, ty) in
@@ -191,7 +191,7 @@ pub fn kinds() -> Kinds {
     };
     let lessons = <Vec<String>>::ty;
     let optional = |ty: Type| Type::Optional(Box::new(ty));
-    let strategies = Type::parse("list<enum<playbook|model>>", &mut |_| None).unwrap();
+    let strategies = Type::List(Box::new(Type::Enum(vec!["playbook".to_owned(), "model".to_owned()])));
     Kinds::default()
         .with_record(&Log::ty())
         .with_record(&Repo::ty())

@@ -47,6 +47,21 @@ fn a_replay_is_the_run() {
 }
 
 #[test]
+fn a_task_knows_the_chain_just_before_it() {
+    let (_, _, trace) = recorded();
+    let told = trace.records.iter().find_map(|sealed| match &sealed.record {
+        Record::Effect(effect) if effect.name == "ship.it" => effect.request.clone(),
+        _ => None,
+    });
+    let told = told.unwrap().unpack(&Value::Null, trace.blobs.as_ref()).unwrap();
+    let route = trace
+        .records
+        .iter()
+        .rfind(|sealed| matches!(&sealed.record, Record::Route(route) if route.to.name() == "ship"));
+    assert_eq!(told["what"], format!("it after {}", &route.unwrap().head()[..16]));
+}
+
+#[test]
 fn a_run_that_stopped_replays_as_far_as_it_came() {
     for events in 1..30 {
         let scene = Scene::new(Script::default());

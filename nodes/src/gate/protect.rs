@@ -276,13 +276,19 @@ fn runner_in_code(patch: &FilePatch, base: &Base, before: &str) -> Result<(), Re
             .into_iter()
             .find(|module| rest.split([',', ' ', '.']).map(str::trim).any(|word| word == *module))
     };
-    let had = before.lines().any(|line| names(line).is_some());
+    // A fix that asks whether it is being tested mends nothing.
+    let knows = |text: &str| {
+        ["PYTEST_", "PRUNELLA_", "\"pytest\"", "'pytest'", "\"_pytest", "'_pytest", "\"unittest\"", "'unittest'"]
+            .into_iter()
+            .find(|word| text.contains(word))
+    };
+    let had = before.lines().any(|line| names(line).or(knows(line)).is_some());
     for line in patch.hunks.iter().flat_map(|hunk| &hunk.lines) {
         if let Line::Added(text) = line
-            && let Some(module) = names(text)
+            && let Some(module) = names(text).or(knows(text))
             && !had
         {
-            let reason = format!("{path} would import the test runner (`{module}`) into the code under test");
+            let reason = format!("{path} would bring the test runner (`{module}`) into the code under test");
             return Err(Refusal::new(Refused::Runner, path, reason));
         }
     }

@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn an_error_has_its_line() {
         assert_eq!(python_error("def f():\n    return 1\n"), None);
-        assert_eq!(python_error("x = 1\ny = (1,\n\nz = 3\n").is_some(), true);
+        assert!(python_error("x = 1\ny = (1,\n\nz = 3\n").is_some());
         assert_eq!(python_error("x = 1\ndef f(:\n    pass\n"), Some(2));
     }
 }

@@ -21,7 +21,13 @@ pub(super) fn propose(case: &Case, out: &mut Drafts) {
         let owner = message.split(".__init__").next().unwrap_or("");
         case.classes(owner)
             .into_iter()
-            .flat_map(|(m, c)| all(c, "function_definition").into_iter().filter(|f| m.name(*f) == "__init__").map(move |f| (m, f)).collect::<Vec<_>>())
+            .flat_map(|(m, c)| {
+                all(c, "function_definition")
+                    .into_iter()
+                    .filter(|f| m.name(*f) == "__init__")
+                    .map(move |f| (m, f))
+                    .collect::<Vec<_>>()
+            })
             .collect()
     } else {
         case.functions(called)
@@ -30,12 +36,17 @@ pub(super) fn propose(case: &Case, out: &mut Drafts) {
         missing(case, called, &definitions, out);
     } else if message.contains("unexpected keyword argument") {
         unexpected(case, called, &definitions, out);
-    } else if message.contains("were given") || message.contains("was given") || message.contains("takes no arguments") {
+    } else if message.contains("were given")
+        || message.contains("was given")
+        || message.contains("takes no arguments")
+    {
         surplus(case, called, &definitions, out);
     } else if message.contains("multiple values for") {
         for site in &case.sites {
             for call in calls(site, called) {
-                for k in arguments(call).into_iter().filter(|a| a.kind() == "keyword_argument" && Some(site.module.name(*a)) == case.quoted(0)) {
+                for k in arguments(call).into_iter().filter(|a| {
+                    a.kind() == "keyword_argument" && Some(site.module.name(*a)) == case.quoted(0)
+                }) {
                     drop_argument(site.module, call, k, site.weight * 0.8, out);
                 }
             }
@@ -47,7 +58,10 @@ pub(super) fn propose(case: &Case, out: &mut Drafts) {
 fn calls<'a>(site: &Site<'a>, called: &str) -> Vec<Node<'a>> {
     site.nodes("call")
         .into_iter()
-        .filter(|c| called == "__init__" || field(*c, "function").is_some_and(|f| site.module.of(f).rsplit('.').next() == Some(called)))
+        .filter(|c| {
+            called == "__init__"
+                || field(*c, "function").is_some_and(|f| site.module.of(f).rsplit('.').next() == Some(called))
+        })
         .collect()
 }
 
@@ -56,7 +70,9 @@ fn missing(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut
     for site in &case.sites {
         for call in calls(site, called) {
             let args = arguments(call);
-            let Some(list) = field(call, "arguments").filter(|a| a.kind() == "argument_list") else { continue };
+            let Some(list) = field(call, "arguments").filter(|a| a.kind() == "argument_list") else {
+                continue;
+            };
             for name in names.iter().filter(|n| **n != "self" && **n != "cls") {
                 let scope = in_scope(site.module, call);
                 let mut values: Vec<(String, f64)> = Vec::new();
@@ -77,12 +93,20 @@ fn missing(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut
                     for text in [value.clone(), format!("{name}={value}")] {
                         let positional = !text.contains('=');
                         let fit = if positional { 1.0 } else { 0.97 };
-                        let edit = match args.iter().rev().find(|a| !positional || a.kind() != "keyword_argument") {
-                            Some(last) => Edit::insert(last.end_byte(), format!(", {text}")),
-                            None if args.is_empty() => Edit::replace(list, format!("({text})")),
-                            None => continue,
-                        };
-                        out.add(NAME, site.module, call, site.weight * prior * fit, [Some(edit)], format!("pass `{text}`"));
+                        let edit =
+                            match args.iter().rev().find(|a| !positional || a.kind() != "keyword_argument") {
+                                Some(last) => Edit::insert(last.end_byte(), format!(", {text}")),
+                                None if args.is_empty() => Edit::replace(list, format!("({text})")),
+                                None => continue,
+                            };
+                        out.add(
+                            NAME,
+                            site.module,
+                            call,
+                            site.weight * prior * fit,
+                            [Some(edit)],
+                            format!("pass `{text}`"),
+                        );
                     }
                 }
             }
@@ -90,14 +114,27 @@ fn missing(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut
     }
     for (m, f) in definitions {
         let Some(list) = field(*f, "parameters").map(children) else { continue };
-        for p in list.iter().filter(|p| names.contains(&parameter(m, **p)) && matches!(p.kind(), "identifier" | "typed_parameter")) {
-            let later = list.iter().skip_while(|q| q.id() != p.id()).skip(1).any(|q| matches!(q.kind(), "identifier" | "typed_parameter"));
+        for p in list.iter().filter(|p| {
+            names.contains(&parameter(m, **p)) && matches!(p.kind(), "identifier" | "typed_parameter")
+        }) {
+            let later = list
+                .iter()
+                .skip_while(|q| q.id() != p.id())
+                .skip(1)
+                .any(|q| matches!(q.kind(), "identifier" | "typed_parameter"));
             if later {
                 continue;
             }
             for (value, prior) in [("None", 0.6), ("''", 0.35), ("0", 0.35), ("()", 0.3)] {
                 let text = if p.kind() == "identifier" { format!("={value}") } else { format!(" = {value}") };
-                out.add(NAME, m, *p, prior, [Some(Edit::insert(p.end_byte(), text))], format!("`{}` may be left out", m.of(*p)));
+                out.add(
+                    NAME,
+                    m,
+                    *p,
+                    prior,
+                    [Some(Edit::insert(p.end_byte(), text))],
+                    format!("`{}` may be left out", m.of(*p)),
+                );
             }
         }
     }
@@ -105,16 +142,41 @@ fn missing(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut
 
 fn unexpected(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut Drafts) {
     let Some(wrong) = case.quoted(0) else { return };
-    let known: Vec<&str> = definitions.iter().flat_map(|(m, f)| field(*f, "parameters").map(children).unwrap_or_default().into_iter().map(|p| parameter(m, p)).collect::<Vec<_>>()).collect();
+    let known: Vec<&str> = definitions
+        .iter()
+        .flat_map(|(m, f)| {
+            field(*f, "parameters")
+                .map(children)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|p| parameter(m, p))
+                .collect::<Vec<_>>()
+        })
+        .collect();
     for site in &case.sites {
-        for call in calls(site, called).into_iter().chain(if definitions.is_empty() { site.nodes("call") } else { Vec::new() }) {
+        for call in calls(site, called).into_iter().chain(if definitions.is_empty() {
+            site.nodes("call")
+        } else {
+            Vec::new()
+        }) {
             let used: Vec<&str> = arguments(call).into_iter().map(|a| site.module.name(a)).collect();
-            for k in arguments(call).into_iter().filter(|a| a.kind() == "keyword_argument" && site.module.name(*a) == wrong) {
+            for k in arguments(call)
+                .into_iter()
+                .filter(|a| a.kind() == "keyword_argument" && site.module.name(*a) == wrong)
+            {
                 for name in known.iter().filter(|n| !used.contains(n) && **n != "self") {
                     let far = distance(name, wrong);
-                    let prior = if far <= 2 || name.contains(wrong) || wrong.contains(name) { 0.97 } else { 0.55 };
+                    let prior =
+                        if far <= 2 || name.contains(wrong) || wrong.contains(name) { 0.97 } else { 0.55 };
                     let edit = field(k, "name").map(|n| Edit::replace(n, *name));
-                    out.add(NAME, site.module, call, site.weight * prior, [edit], format!("`{wrong}` is called `{name}`"));
+                    out.add(
+                        NAME,
+                        site.module,
+                        call,
+                        site.weight * prior,
+                        [edit],
+                        format!("`{wrong}` is called `{name}`"),
+                    );
                 }
                 drop_argument(site.module, call, k, site.weight * 0.4, out);
             }
@@ -123,8 +185,22 @@ fn unexpected(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &
     for (m, f) in definitions {
         let Some(list) = field(*f, "parameters") else { continue };
         if let Some(last) = children(list).last().filter(|p| p.kind() != "dictionary_splat_pattern") {
-            out.add(NAME, m, list, 0.5, [Some(Edit::insert(last.end_byte(), format!(", {wrong}=None")))], format!("take `{wrong}`"));
-            out.add(NAME, m, list, 0.35, [Some(Edit::insert(last.end_byte(), ", **kwargs"))], "take further keywords".into());
+            out.add(
+                NAME,
+                m,
+                list,
+                0.5,
+                [Some(Edit::insert(last.end_byte(), format!(", {wrong}=None")))],
+                format!("take `{wrong}`"),
+            );
+            out.add(
+                NAME,
+                m,
+                list,
+                0.35,
+                [Some(Edit::insert(last.end_byte(), ", **kwargs"))],
+                "take further keywords".into(),
+            );
         }
     }
 }
@@ -132,7 +208,10 @@ fn unexpected(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &
 fn surplus(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut Drafts) {
     for (m, f) in definitions {
         let Some(list) = field(*f, "parameters") else { continue };
-        let inside = class(*f).is_some() && ancestors(*f).find(|a| matches!(a.kind(), "function_definition" | "class_definition")).is_some_and(|a| a.kind() == "class_definition");
+        let inside = class(*f).is_some()
+            && ancestors(*f)
+                .find(|a| matches!(a.kind(), "function_definition" | "class_definition"))
+                .is_some_and(|a| a.kind() == "class_definition");
         let first = children(list).into_iter().next();
         if inside && !first.is_some_and(|p| matches!(m.of(p), "self" | "cls")) {
             let edit = match first {
@@ -141,11 +220,25 @@ fn surplus(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut
             };
             out.add(NAME, m, *f, 0.95, [Some(edit)], "take self".into());
             if let Some(indent) = m.indent(*f) {
-                out.add(NAME, m, *f, 0.8, [Some(Edit::insert(f.start_byte(), format!("@staticmethod\n{indent}")))], "needs no self".into());
+                out.add(
+                    NAME,
+                    m,
+                    *f,
+                    0.8,
+                    [Some(Edit::insert(f.start_byte(), format!("@staticmethod\n{indent}")))],
+                    "needs no self".into(),
+                );
             }
         }
         if let Some(last) = children(list).last() {
-            out.add(NAME, m, *f, 0.3, [Some(Edit::insert(last.end_byte(), ", *args"))], "take further arguments".into());
+            out.add(
+                NAME,
+                m,
+                *f,
+                0.3,
+                [Some(Edit::insert(last.end_byte(), ", *args"))],
+                "take further arguments".into(),
+            );
         }
     }
     for site in &case.sites {
@@ -157,8 +250,18 @@ fn surplus(case: &Case, called: &str, definitions: &[(&Module, Node)], out: &mut
             // `max_of(a, b)` that takes one sequence.
             if args.len() > 1 && args.iter().all(|a| a.kind() != "keyword_argument") {
                 let text = args.iter().map(|a| site.module.of(*a)).collect::<Vec<_>>().join(", ");
-                let edit = Edit { range: args[0].start_byte()..args[args.len() - 1].end_byte(), text: format!("({text})") };
-                out.add(NAME, site.module, call, site.weight * 0.5, [Some(edit)], "all of them as one".into());
+                let edit = Edit {
+                    range: args[0].start_byte()..args[args.len() - 1].end_byte(),
+                    text: format!("({text})"),
+                };
+                out.add(
+                    NAME,
+                    site.module,
+                    call,
+                    site.weight * 0.5,
+                    [Some(edit)],
+                    "all of them as one".into(),
+                );
             }
         }
     }
@@ -172,5 +275,12 @@ fn drop_argument(m: &Module, call: Node, argument: Node, score: f64, out: &mut D
         (None, Some(after)) => argument.start_byte()..after.start_byte(),
         (None, None) => argument.byte_range(),
     };
-    out.add(NAME, m, call, score, [Some(Edit { range, text: String::new() })], format!("without `{}`", m.of(argument)));
+    out.add(
+        NAME,
+        m,
+        call,
+        score,
+        [Some(Edit { range, text: String::new() })],
+        format!("without `{}`", m.of(argument)),
+    );
 }

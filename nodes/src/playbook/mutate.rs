@@ -52,7 +52,10 @@ impl<'a> Spot<'a> {
     /// The parameters' names, without `self` and `cls`.
     pub(super) fn parameters(&self) -> Vec<&'a str> {
         let list = field(self.func, "parameters").map(children).unwrap_or_default();
-        list.into_iter().map(|p| parameter(self.module, p)).filter(|n| !n.is_empty() && !matches!(*n, "self" | "cls")).collect()
+        list.into_iter()
+            .map(|p| parameter(self.module, p))
+            .filter(|n| !n.is_empty() && !matches!(*n, "self" | "cls"))
+            .collect()
     }
 
     /// Names bound in the function: parameters first, then in source order.
@@ -64,7 +67,11 @@ impl<'a> Spot<'a> {
                 "named_expression" => field(n, "name"),
                 _ => None,
             };
-            for id in bound.filter(|b| !matches!(b.kind(), "attribute" | "subscript")).map(|b| all(b, "identifier")).unwrap_or_default() {
+            for id in bound
+                .filter(|b| !matches!(b.kind(), "attribute" | "subscript"))
+                .map(|b| all(b, "identifier"))
+                .unwrap_or_default()
+            {
                 if !names.contains(&self.of(id)) {
                     names.push(self.of(id));
                 }
@@ -96,10 +103,16 @@ pub(super) fn spots<'a>(case: &Case<'a>) -> Vec<Spot<'a>> {
             None => spots.push(Spot { module, func, weight, row }),
         }
     };
-    let wrong_value = matches!(case.exception, "AssertionError" | "Failed" | "Timeout" | "TimeoutError" | "") || case.sites.is_empty();
+    let wrong_value = matches!(case.exception, "AssertionError" | "Failed" | "Timeout" | "TimeoutError" | "")
+        || case.sites.is_empty();
     for site in case.sites.iter().take(6) {
         if let Some(func) = site.function() {
-            let row = Some(site.module.root().named_descendant_for_byte_range(site.focus.start, site.focus.start).map_or(0, |n| n.start_position().row));
+            let row = Some(
+                site.module
+                    .root()
+                    .named_descendant_for_byte_range(site.focus.start, site.focus.start)
+                    .map_or(0, |n| n.start_position().row),
+            );
             add(site.module, func, site.weight * if wrong_value { 0.8 } else { 0.5 }, row);
         }
     }
@@ -108,7 +121,10 @@ pub(super) fn spots<'a>(case: &Case<'a>) -> Vec<Spot<'a>> {
     for name in tested(case) {
         named.extend(case.functions(name).into_iter().take(3).map(|(m, f)| (m, f, scale)));
         for (m, c) in case.classes(name).into_iter().take(2) {
-            for f in all(c, "function_definition").into_iter().filter(|f| class(*f).is_some_and(|k| k.id() == c.id())) {
+            for f in all(c, "function_definition")
+                .into_iter()
+                .filter(|f| class(*f).is_some_and(|k| k.id() == c.id()))
+            {
                 named.push((m, f, scale * 0.7));
             }
         }
@@ -135,7 +151,9 @@ pub(super) fn spots<'a>(case: &Case<'a>) -> Vec<Spot<'a>> {
     }
     // A nested function is part of the one around it: do not look at it twice.
     let ids: Vec<(String, usize)> = spots.iter().map(|s| (s.module.path.clone(), s.func.id())).collect();
-    spots.retain(|s| !super::source::ancestors(s.func).any(|a| ids.contains(&(s.module.path.clone(), a.id()))));
+    spots.retain(|s| {
+        !super::source::ancestors(s.func).any(|a| ids.contains(&(s.module.path.clone(), a.id())))
+    });
     spots.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     spots.truncate(12);
     spots

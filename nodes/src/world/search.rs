@@ -174,8 +174,10 @@ fn base_failure(request: &PlaybookRequest, base: Option<&TrialOutcome>) -> Failu
     }
     let test = &request.reproduction;
     if !failure.frames.iter().any(|f| f.path.as_ref() == Some(&test.path)) {
-        let function = test.test_id.rsplit("::").next().unwrap_or("").split('[').next().unwrap_or("").to_owned();
-        let frame = Frame { file: test.path.0.clone(), function, path: Some(test.path.clone()), ..Frame::default() };
+        let function =
+            test.test_id.rsplit("::").next().unwrap_or("").split('[').next().unwrap_or("").to_owned();
+        let frame =
+            Frame { file: test.path.0.clone(), function, path: Some(test.path.clone()), ..Frame::default() };
         failure.frames.insert(0, frame);
     }
     failure

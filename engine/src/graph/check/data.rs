@@ -1,12 +1,15 @@
 //! Read before written: on every path to a read, the key has a value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::ast::Ast;
 use super::super::diagnostic::Report;
 use super::super::model::Reducer;
 use super::flow::Flow;
 use super::unused::{Seen, When};
+
+/// Most findings that name a path.
+const MAX_PATHS: usize = 20;
 
 /// A set of state keys, by their index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,17 +80,19 @@ pub(super) fn check(seen: &Seen, ast: &Ast<'_>, flow: &Flow, report: &mut Report
             continue;
         }
         // A key that nothing writes is told once, as unused; the read is where it hurts.
-        let writers: Vec<&str> = seen
-            .writes
-            .iter()
-            .filter(|(_, keys)| keys.contains(key))
-            .filter_map(|(node, _)| ast.nodes.get_index(*node).map(|(name, _)| name.as_str()))
-            .collect();
+        let writers: BTreeSet<usize> =
+            seen.writes.iter().filter(|(_, keys)| keys.contains(key)).map(|(node, _)| *node).collect();
         let found = report.error("E047", span, format!("`{key}` is read before it is written"));
         if writers.is_empty() {
             found.label("no node writes it");
         } else {
-            found.label(format!("written by {}, which some path misses", quoted(&writers)));
+            found.label(format!("written by {}, too late for some path", quoted(ast, &writers)));
+            // Each search is as long as the graph: a few show the point.
+            if told.len() <= MAX_PATHS
+                && let Some(path) = path_without(flow, &into, &writers, place)
+            {
+                found.note(format!("the path that misses it: {}", quoted(ast, &path)));
+            }
         }
     }
 }
@@ -103,6 +108,35 @@ fn at_end(ast: &Ast<'_>, flow: &Flow, end: usize, start: &Keys, after: &[Keys], 
     keys
 }
 
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+/// A shortest path from the start to `to` on which none of `writers` is passed before it.
+fn path_without(
+    flow: &Flow,
+    into: &[Vec<usize>],
+    writers: &BTreeSet<usize>,
+    to: usize,
+) -> Option<Vec<usize>> {
+    // Searched backwards, so that it reads forwards.
+    let mut after: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut open = VecDeque::from([to]);
+    while let Some(node) = open.pop_front() {
+        if node == flow.start {
+            let mut path = vec![node];
+            while let Some(next) = path.last().filter(|node| **node != to).and_then(|node| after.get(node)) {
+                path.push(*next);
+            }
+            return Some(path);
+        }
+        for before in into.get(node).into_iter().flatten() {
+            if *before != to && !writers.contains(before) && !after.contains_key(before) {
+                after.insert(*before, node);
+                open.push_back(*before);
+            }
+        }
+    }
+    None
+}
+
+fn quoted<'n>(ast: &Ast<'_>, nodes: impl IntoIterator<Item = &'n usize>) -> String {
+    let names = nodes.into_iter().filter_map(|node| ast.nodes.get_index(*node));
+    names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

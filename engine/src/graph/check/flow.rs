@@ -111,13 +111,16 @@ fn loops(ast: &Ast<'_>, targets: &Targets, graph: &Plain, flow: &Flow, report: &
             leaves.insert(node.index());
         }
     }
+    let selves: BTreeSet<usize> =
+        flow.plain.iter().filter(|(from, to)| from == to).map(|(from, _)| *from).collect();
     for part in tarjan_scc(graph) {
+        // A part of one node is a loop only when it leads to itself.
+        if part.len() == 1 && part.iter().all(|node| !selves.contains(&node.index())) {
+            continue;
+        }
         let nodes: BTreeSet<usize> = part.iter().map(|node| node.index()).collect();
         let inside = |node: usize| nodes.contains(&node);
         let own = |from: usize, to: usize| inside(from) && inside(to);
-        if !flow.plain.iter().any(|(from, to)| own(*from, *to)) {
-            continue;
-        }
         // The edge that closes the loop: the last one in the file that leads back to a node written earlier.
         let closing = targets.edges.iter().rfind(|edge| {
             let to = match &edge.to {

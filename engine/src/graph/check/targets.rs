@@ -55,13 +55,16 @@ pub(super) fn resolve(ast: &Ast<'_>, report: &mut Report<'_>) -> Targets {
     if let Some(name) = &ast.limits_exhausted
         && !ast.ends.contains_key(&name.text)
     {
+        targets.complete = false;
+        if unclear(ast, &name.text) {
+            return targets;
+        }
         let message = if ast.nodes.contains_key(&name.text) {
             format!("`{}` is a node: a limit ends the run", name.text)
         } else {
             format!("there is no end `{}`", name.text)
         };
         report.error("E021", &name.span, message).suggest(&name.text, ast.ends.keys().map(String::as_str));
-        targets.complete = false;
     }
     for (from, node) in ast.nodes.values().enumerate() {
         let Some(next) = &node.value.next else {
@@ -70,7 +73,7 @@ pub(super) fn resolve(ast: &Ast<'_>, report: &mut Report<'_>) -> Targets {
         };
         let steps: Vec<(&Name, EdgeKind)> = match next {
             NextAst::To(name) => vec![(name, EdgeKind::Plain)],
-            NextAst::Choose(_, arms) => arms.iter().flat_map(|arm| of_step(&arm.step)).collect(),
+            NextAst::Choose(arms) => arms.iter().flat_map(|arm| of_step(&arm.step)).collect(),
         };
         for (name, kind) in steps {
             let target = find(ast, &name.text);
@@ -94,6 +97,11 @@ pub(super) fn resolve(ast: &Ast<'_>, report: &mut Report<'_>) -> Targets {
     targets
 }
 
+/// Whether the name may be one that could not be read: that was reported.
+fn unclear(ast: &Ast<'_>, name: &str) -> bool {
+    ast.partial || (find(ast, name).is_none() && ast.broken.iter().any(|known| known == name))
+}
+
 fn of_step(step: &StepAst) -> Vec<(&Name, EdgeKind)> {
     match step {
         StepAst::To(name) => vec![(name, EdgeKind::Plain)],
@@ -102,6 +110,9 @@ fn of_step(step: &StepAst) -> Vec<(&Name, EdgeKind)> {
 }
 
 fn unknown(ast: &Ast<'_>, name: &Name, nodes_only: bool, report: &mut Report<'_>) {
+    if unclear(ast, &name.text) {
+        return;
+    }
     let nodes = ast.nodes.keys().map(String::as_str);
     let what = if nodes_only { "node" } else { "node or end" };
     let ends = ast.ends.keys().map(String::as_str).filter(|_| !nodes_only);

@@ -161,7 +161,7 @@ fn leads(
 ) -> Option<Next> {
     let arms = match next {
         NextAst::To(name) => return find(check.ast, &name.text).map(Next::To),
-        NextAst::Choose(_, arms) => arms,
+        NextAst::Choose(arms) => arms,
     };
     if let Some(open) = arms.iter().position(|arm| arm.when.is_none()) {
         if let Some(dead) = arms.get(open + 1) {
@@ -266,7 +266,7 @@ fn source(
         ValueData::Cel(cel) => {
             let (expr, ty) = expression(check, cel, output, when)?;
             let span = cel.span(check.report.source, 0..cel.text.len());
-            fits(check, &ty, to, &span)?;
+            fits(check, &ty, to, &span, cel.text.trim())?;
             Some(Source::Expr(expr))
         }
         ValueData::List(items) => {
@@ -341,7 +341,7 @@ fn bare(ty: &Type) -> &Type {
     }
 }
 
-fn fits(check: &mut Check<'_, '_, '_>, ty: &Ty, to: Option<&Type>, span: &Span) -> Option<()> {
+fn fits(check: &mut Check<'_, '_, '_>, ty: &Ty, to: Option<&Type>, span: &Span, text: &str) -> Option<()> {
     let Some(to) = to else { return Some(()) };
     if ty.fits(to) {
         return Some(());
@@ -352,7 +352,7 @@ fn fits(check: &mut Check<'_, '_, '_>, ty: &Ty, to: Option<&Type>, span: &Span) 
         check
             .report
             .error("E032", span, format!("this may be null, and {to} is expected"))
-            .help("say what null means: `=x == null ? … : x`");
+            .help(format!("say what null means: `={text} == null ? … : {text}`"));
         return None;
     }
     check.report.error("E030", span, format!("expected {to}, found {ty}"));

@@ -225,6 +225,15 @@ pub(super) fn rewrite(node: &mut IdedExpr, present: &[u64]) {
 pub(super) fn tidy(message: &str) -> String {
     let message = message.trim_start_matches("Syntax error: ").trim();
     let message = message.split(" expecting ").next().unwrap_or(message);
+    if message.starts_with("mismatched input '<EOF>'") {
+        return "it ends too early".to_owned();
+    }
+    let message = message
+        .replace("token recognition error at: ", "unexpected ")
+        .replace("no viable alternative at input ", "unexpected ")
+        .replace("extraneous input ", "unexpected ")
+        .replace("mismatched input ", "unexpected ")
+        .replace("at '<EOF>'", "at its end");
     message.chars().take(200).collect()
 }
 

@@ -24,12 +24,12 @@ pub(crate) enum Ty {
     Enum(Vec<String>),
     Text,
     Diff,
-    List(Box<Ty>),
-    Map(Box<Ty>),
+    List(Box<Self>),
+    Map(Box<Self>),
     Record(Arc<Record>),
     /// A map literal with these keys.
-    Object(Vec<(String, Ty)>),
-    Optional(Box<Ty>),
+    Object(Vec<(String, Self)>),
+    Optional(Box<Self>),
 }
 
 impl From<&Type> for Ty {

@@ -36,7 +36,7 @@ pub(super) fn lower<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<NextA
         Data::List(items) => {
             let arms: Vec<_> = items.iter().map(|item| arm(item, report)).collect();
             let arms: Option<Vec<_>> = arms.into_iter().collect();
-            arms.map(|arms| NextAst::Choose(node.span.clone(), arms))
+            arms.map(NextAst::Choose)
         }
     }
 }

@@ -2,35 +2,11 @@
 
 use super::super::ast::Name;
 use super::super::diagnostic::Report;
+use super::super::expr::CEL_WORDS;
 use super::super::yaml::{Data, Key, Node, Span};
 
 /// Longest name.
 const MAX_NAME: usize = 64;
-/// Words that CEL keeps to itself.
-const CEL_WORDS: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 /// The entries of a map; `what` names it for messages. An absent value (`state:`) is an empty map.
 pub(super) fn entries<'y>(node: &'y Node, what: &str, report: &mut Report<'_>) -> &'y [(Key, Node)] {
     match &node.data {

@@ -17,7 +17,11 @@ pub(super) fn propose(case: &Case, spot: &Spot, out: &mut Drafts) {
     for n in spot.nodes() {
         match n.kind() {
             "if_statement" | "elif_clause" | "while_statement" | "if_clause" => {
-                let condition = if n.kind() == "if_clause" { children(n).into_iter().next() } else { field(n, "condition") };
+                let condition = if n.kind() == "if_clause" {
+                    children(n).into_iter().next()
+                } else {
+                    field(n, "condition")
+                };
                 if let Some(c) = condition {
                     extended(spot, n, c, out);
                     truth(spot, c, out);
@@ -45,7 +49,8 @@ fn extended(spot: &Spot, owner: Node, c: Node, out: &mut Drafts) {
     if matches!(text, "True" | "1") || text.contains('\n') {
         return;
     }
-    let or_safe = |t: &str| if c.kind() == "conditional_expression" { format!("({t})") } else { t.to_owned() };
+    let or_safe =
+        |t: &str| if c.kind() == "conditional_expression" { format!("({t})") } else { t.to_owned() };
     let and_safe = |t: &str| {
         let or = c.kind() == "boolean_operator" && field(c, "operator").is_some_and(|o| spot.of(o) == "or");
         if or || c.kind() == "conditional_expression" { format!("({t})") } else { t.to_owned() }
@@ -64,16 +69,44 @@ fn extended(spot: &Spot, owner: Node, c: Node, out: &mut Drafts) {
         let mentioned = text.contains(&format!("{s}.")) || text.contains(&format!("{s}["));
         let prior = if mentioned { 0.5 } else { 0.3 };
         if mentioned {
-            out.add(CASE, spot.module, c, spot.score(c, 0.5), [Some(Edit::replace(c, format!("{s} is None or {}", or_safe(text))))], format!("None is the same case, `{s}`"));
-            out.add(CASE, spot.module, c, spot.score(c, 0.5), [Some(Edit::replace(c, format!("{s} is not None and {}", and_safe(text))))], format!("not for None, `{s}`"));
+            out.add(
+                CASE,
+                spot.module,
+                c,
+                spot.score(c, 0.5),
+                [Some(Edit::replace(c, format!("{s} is None or {}", or_safe(text))))],
+                format!("None is the same case, `{s}`"),
+            );
+            out.add(
+                CASE,
+                spot.module,
+                c,
+                spot.score(c, 0.5),
+                [Some(Edit::replace(c, format!("{s} is not None and {}", and_safe(text))))],
+                format!("not for None, `{s}`"),
+            );
         }
         if text == s || text == format!("not {s}") {
             continue;
         }
         if owner.kind() != "while_statement" {
-            out.add(CASE, spot.module, c, spot.score(c, prior), [Some(Edit::replace(c, format!("{} or not {s}", or_safe(text))))], format!("nothing in `{s}` is the same case"));
+            out.add(
+                CASE,
+                spot.module,
+                c,
+                spot.score(c, prior),
+                [Some(Edit::replace(c, format!("{} or not {s}", or_safe(text))))],
+                format!("nothing in `{s}` is the same case"),
+            );
         }
-        out.add(CASE, spot.module, c, spot.score(c, prior), [Some(Edit::replace(c, format!("{} and {s}", and_safe(text))))], format!("only with something in `{s}`"));
+        out.add(
+            CASE,
+            spot.module,
+            c,
+            spot.score(c, prior),
+            [Some(Edit::replace(c, format!("{} and {s}", and_safe(text))))],
+            format!("only with something in `{s}`"),
+        );
     }
 }
 
@@ -82,25 +115,69 @@ fn truth(spot: &Spot, c: Node, out: &mut Drafts) {
     let text = spot.of(c);
     match c.kind() {
         "identifier" | "attribute" | "subscript" => {
-            out.add(TRUTH, spot.module, c, spot.score(c, 0.55), [Some(Edit::replace(c, format!("{text} is not None")))], format!("`{text} is not None`"));
-            out.add(TRUTH, spot.module, c, spot.score(c, 0.45), [Some(Edit::replace(c, format!("not {text}")))], format!("`not {text}`"));
+            out.add(
+                TRUTH,
+                spot.module,
+                c,
+                spot.score(c, 0.55),
+                [Some(Edit::replace(c, format!("{text} is not None")))],
+                format!("`{text} is not None`"),
+            );
+            out.add(
+                TRUTH,
+                spot.module,
+                c,
+                spot.score(c, 0.45),
+                [Some(Edit::replace(c, format!("not {text}")))],
+                format!("`not {text}`"),
+            );
         }
         "call" => {
-            out.add(TRUTH, spot.module, c, spot.score(c, 0.4), [Some(Edit::replace(c, format!("not {text}")))], format!("`not {text}`"));
+            out.add(
+                TRUTH,
+                spot.module,
+                c,
+                spot.score(c, 0.4),
+                [Some(Edit::replace(c, format!("not {text}")))],
+                format!("`not {text}`"),
+            );
         }
         "not_operator" => {
-            if let Some(a) = field(c, "argument").filter(|a| matches!(a.kind(), "identifier" | "attribute" | "subscript")) {
+            if let Some(a) =
+                field(c, "argument").filter(|a| matches!(a.kind(), "identifier" | "attribute" | "subscript"))
+            {
                 let new = format!("{} is None", spot.of(a));
-                out.add(TRUTH, spot.module, c, spot.score(c, 0.55), [Some(Edit::replace(c, new.as_str()))], format!("`{new}`"));
+                out.add(
+                    TRUTH,
+                    spot.module,
+                    c,
+                    spot.score(c, 0.55),
+                    [Some(Edit::replace(c, new.as_str()))],
+                    format!("`{new}`"),
+                );
             }
         }
         "comparison_operator" if text.ends_with("is not None") => {
             let new = text.trim_end_matches("is not None").trim_end();
-            out.add(TRUTH, spot.module, c, spot.score(c, 0.4), [Some(Edit::replace(c, new))], format!("`{new}`"));
+            out.add(
+                TRUTH,
+                spot.module,
+                c,
+                spot.score(c, 0.4),
+                [Some(Edit::replace(c, new))],
+                format!("`{new}`"),
+            );
         }
         "comparison_operator" if text.ends_with("is None") => {
             let new = format!("not {}", text.trim_end_matches("is None").trim_end());
-            out.add(TRUTH, spot.module, c, spot.score(c, 0.4), [Some(Edit::replace(c, new.as_str()))], format!("`{new}`"));
+            out.add(
+                TRUTH,
+                spot.module,
+                c,
+                spot.score(c, 0.4),
+                [Some(Edit::replace(c, new.as_str()))],
+                format!("`{new}`"),
+            );
         }
         _ => {}
     }
@@ -108,21 +185,47 @@ fn truth(spot: &Spot, c: Node, out: &mut Drafts) {
 
 /// `x or default` loses zero and the empty text.
 fn fallback(spot: &Spot, n: Node, out: &mut Drafts) {
-    let (Some(l), Some(op), Some(r)) = (field(n, "left"), field(n, "operator"), field(n, "right")) else { return };
-    let value = n.parent().is_some_and(|p| matches!(p.kind(), "assignment" | "return_statement" | "argument_list" | "keyword_argument" | "parenthesized_expression"));
-    if spot.of(op) != "or" || !value || !matches!(l.kind(), "identifier" | "attribute" | "subscript" | "call") {
+    let (Some(l), Some(op), Some(r)) = (field(n, "left"), field(n, "operator"), field(n, "right")) else {
+        return;
+    };
+    let value = n.parent().is_some_and(|p| {
+        matches!(
+            p.kind(),
+            "assignment"
+                | "return_statement"
+                | "argument_list"
+                | "keyword_argument"
+                | "parenthesized_expression"
+        )
+    });
+    if spot.of(op) != "or" || !value || !matches!(l.kind(), "identifier" | "attribute" | "subscript" | "call")
+    {
         return;
     }
     let (a, b) = (spot.of(l), spot.of(r));
     let text = format!("{a} if {a} is not None else {b}");
-    out.add(TRUTH, spot.module, n, spot.score(n, 0.6), [Some(Edit::replace(n, text.as_str()))], format!("`{text}`"));
+    out.add(
+        TRUTH,
+        spot.module,
+        n,
+        spot.score(n, 0.6),
+        [Some(Edit::replace(n, text.as_str()))],
+        format!("`{text}`"),
+    );
     if l.kind() == "call"
         && let Some(f) = field(l, "function")
         && spot.of(f).ends_with(".get")
         && let [key] = super::super::source::arguments(l).as_slice()
     {
         let text = format!("{}({}, {b})", spot.of(f), spot.of(*key));
-        out.add(TRUTH, spot.module, n, spot.score(n, 0.55), [Some(Edit::replace(n, text.as_str()))], format!("`{text}`"));
+        out.add(
+            TRUTH,
+            spot.module,
+            n,
+            spot.score(n, 0.55),
+            [Some(Edit::replace(n, text.as_str()))],
+            format!("`{text}`"),
+        );
     }
 }
 
@@ -141,22 +244,45 @@ fn endless(spot: &Spot, n: Node, out: &mut Drafts) {
     }
     for object in taken {
         if matches!(spot.of(c), "True" | "1") {
-            out.add(LOOP, spot.module, n, spot.score(n, 0.8), [Some(Edit::replace(c, object))], format!("loop while there is something in `{object}`"));
+            out.add(
+                LOOP,
+                spot.module,
+                n,
+                spot.score(n, 0.8),
+                [Some(Edit::replace(c, object))],
+                format!("loop while there is something in `{object}`"),
+            );
         } else if !spot.of(c).contains(object) {
-            out.add(LOOP, spot.module, n, spot.score(n, 0.45), [Some(Edit::replace(c, format!("{object} and {}", spot.of(c))))], format!("loop only while there is something in `{object}`"));
+            out.add(
+                LOOP,
+                spot.module,
+                n,
+                spot.score(n, 0.45),
+                [Some(Edit::replace(c, format!("{object} and {}", spot.of(c))))],
+                format!("loop only while there is something in `{object}`"),
+            );
         }
     }
     if matches!(spot.of(c), "True" | "1") {
         for name in spot.locals().into_iter().take(8) {
             let new = format!("{name} is not None");
-            out.add(LOOP, spot.module, n, spot.score(n, 0.3), [Some(Edit::replace(c, new.as_str()))], format!("loop while `{new}`"));
+            out.add(
+                LOOP,
+                spot.module,
+                n,
+                spot.score(n, 0.3),
+                [Some(Edit::replace(c, new.as_str()))],
+                format!("loop while `{new}`"),
+            );
         }
     }
 }
 
 /// The first statement after the docstring.
 fn head<'a>(spot: &Spot<'a>) -> Option<Node<'a>> {
-    let docstring = |s: &Node| s.kind() == "expression_statement" && children(*s).first().is_some_and(|c| c.kind() == "string");
+    let docstring = |s: &Node| {
+        s.kind() == "expression_statement" && children(*s).first().is_some_and(|c| c.kind() == "string")
+    };
     field(spot.func, "body").map(children)?.into_iter().find(|s| !docstring(s))
 }
 
@@ -167,8 +293,15 @@ fn validation(case: &Case, spot: &Spot, out: &mut Drafts) {
         return;
     }
     let Some(first) = head(spot) else { return };
-    let words: Vec<&str> = case.message().split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).collect();
-    let Some(error) = words.iter().map(|w| w.rsplit('.').next().unwrap_or(w)).find(|w| w.ends_with("Error") || w.ends_with("Exception") || w.ends_with("Invalid")) else { return };
+    let words: Vec<&str> =
+        case.message().split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).collect();
+    let Some(error) = words
+        .iter()
+        .map(|w| w.rsplit('.').next().unwrap_or(w))
+        .find(|w| w.ends_with("Error") || w.ends_with("Exception") || w.ends_with("Invalid"))
+    else {
+        return;
+    };
     if error == "Exception" {
         return;
     }
@@ -183,16 +316,38 @@ fn validation(case: &Case, spot: &Spot, out: &mut Drafts) {
             (format!("not isinstance({p}, (int, float))"), format!("{p} must be a number"), 0.45),
         ];
         for (condition, complaint, prior) in conditions {
-            let lines = [format!("if {condition}:"), format!("{}raise {error}('{complaint}')", spot.module.unit)];
-            out.add(VALIDATE, spot.module, first, spot.score(first, prior), [before(spot.module, first, &lines)], format!("raise {error} if `{condition}`"));
+            let lines =
+                [format!("if {condition}:"), format!("{}raise {error}('{complaint}')", spot.module.unit)];
+            out.add(
+                VALIDATE,
+                spot.module,
+                first,
+                spot.score(first, prior),
+                [before(spot.module, first, &lines)],
+                format!("raise {error} if `{condition}`"),
+            );
         }
     }
     let parameters = spot.parameters();
     for (i, a) in parameters.iter().enumerate() {
         for b in parameters.iter().skip(i + 1) {
             for op in [">", "<"] {
-                let lines = [format!("if {a} {op} {b}:"), format!("{}raise {error}('{a} must not be {} {b}')", spot.module.unit, if op == ">" { "above" } else { "below" })];
-                out.add(VALIDATE, spot.module, first, spot.score(first, 0.45), [before(spot.module, first, &lines)], format!("raise {error} if `{a} {op} {b}`"));
+                let lines = [
+                    format!("if {a} {op} {b}:"),
+                    format!(
+                        "{}raise {error}('{a} must not be {} {b}')",
+                        spot.module.unit,
+                        if op == ">" { "above" } else { "below" }
+                    ),
+                ];
+                out.add(
+                    VALIDATE,
+                    spot.module,
+                    first,
+                    spot.score(first, 0.45),
+                    [before(spot.module, first, &lines)],
+                    format!("raise {error} if `{a} {op} {b}`"),
+                );
             }
         }
     }
@@ -201,7 +356,9 @@ fn validation(case: &Case, spot: &Spot, out: &mut Drafts) {
 /// A function that calls itself without end lacks a base case.
 fn base_case(case: &Case, spot: &Spot, out: &mut Drafts) {
     let name = spot.module.name(spot.func);
-    let recursive = all(spot.func, "call").into_iter().any(|c| field(c, "function").is_some_and(|f| spot.of(f).rsplit('.').next() == Some(name)));
+    let recursive = all(spot.func, "call")
+        .into_iter()
+        .any(|c| field(c, "function").is_some_and(|f| spot.of(f).rsplit('.').next() == Some(name)));
     let Some(first) = head(spot).filter(|_| recursive) else { return };
     let deep = case.exception == "RecursionError";
     let weight = if deep { 1.3 } else { 0.6 };
@@ -211,13 +368,26 @@ fn base_case(case: &Case, spot: &Spot, out: &mut Drafts) {
         own.insert(0, p.to_owned());
         own.extend(["0".to_owned(), "1".to_owned(), "[]".to_owned()]);
         for (i, value) in own.into_iter().enumerate() {
-            for (condition, prior) in [(format!("not {p}"), 0.5), (format!("{p} <= 0"), 0.4), (format!("{p} <= 1"), 0.4), (format!("{p} is None"), 0.4), (format!("len({p}) <= 1"), 0.4)] {
+            for (condition, prior) in [
+                (format!("not {p}"), 0.5),
+                (format!("{p} <= 0"), 0.4),
+                (format!("{p} <= 1"), 0.4),
+                (format!("{p} is None"), 0.4),
+                (format!("len({p}) <= 1"), 0.4),
+            ] {
                 if !deep && i > 2 {
                     continue;
                 }
                 let lines = [format!("if {condition}:"), format!("{}return {value}", spot.module.unit)];
                 let score = spot.score(first, prior * weight * 0.9_f64.powi(i as i32));
-                out.add(CASE, spot.module, first, score, [before(spot.module, first, &lines)], format!("`{condition}` gives {value}"));
+                out.add(
+                    CASE,
+                    spot.module,
+                    first,
+                    score,
+                    [before(spot.module, first, &lines)],
+                    format!("`{condition}` gives {value}"),
+                );
             }
         }
     }

@@ -32,7 +32,8 @@ fn kind(spot: &Spot, name: &str) -> u8 {
                 }
                 if arguments(n).first().is_some_and(|a| spot.of(*a) == name) {
                     match f {
-                        "len" | "enumerate" | "sorted" | "list" | "set" | "sum" | "iter" | "reversed" | "zip" => kind |= SEQUENCE | MAPPING | TEXT,
+                        "len" | "enumerate" | "sorted" | "list" | "set" | "sum" | "iter" | "reversed"
+                        | "zip" => kind |= SEQUENCE | MAPPING | TEXT,
                         "range" | "abs" => kind |= NUMBER,
                         _ => {}
                     }
@@ -40,12 +41,15 @@ fn kind(spot: &Spot, name: &str) -> u8 {
             }
             "binary_operator" => {
                 let number = |x: Option<Node>| x.is_some_and(|x| matches!(x.kind(), "integer" | "float"));
-                if (is(field(n, "left")) && number(field(n, "right"))) || (is(field(n, "right")) && number(field(n, "left"))) {
+                if (is(field(n, "left")) && number(field(n, "right")))
+                    || (is(field(n, "right")) && number(field(n, "left")))
+                {
                     kind |= NUMBER;
                 }
             }
             "augmented_assignment"
-                if is(field(n, "left")) && field(n, "right").is_some_and(|r| matches!(r.kind(), "integer" | "float")) =>
+                if is(field(n, "left"))
+                    && field(n, "right").is_some_and(|r| matches!(r.kind(), "integer" | "float")) =>
             {
                 kind |= NUMBER;
             }
@@ -85,10 +89,22 @@ fn is_read(n: Node) -> bool {
     match p.kind() {
         "attribute" => role("object"),
         "keyword_argument" => role("value"),
-        "assignment" | "augmented_assignment" | "for_statement" | "for_in_clause" | "named_expression" => role("right") || role("value"),
-        "parameters" | "default_parameter" | "typed_parameter" | "pattern_list" | "tuple_pattern" | "dotted_name"
-        | "function_definition" | "class_definition" | "global_statement" | "nonlocal_statement" | "lambda_parameters"
-        | "as_pattern_target" | "type" => false,
+        "assignment" | "augmented_assignment" | "for_statement" | "for_in_clause" | "named_expression" => {
+            role("right") || role("value")
+        }
+        "parameters"
+        | "default_parameter"
+        | "typed_parameter"
+        | "pattern_list"
+        | "tuple_pattern"
+        | "dotted_name"
+        | "function_definition"
+        | "class_definition"
+        | "global_statement"
+        | "nonlocal_statement"
+        | "lambda_parameters"
+        | "as_pattern_target"
+        | "type" => false,
         "call" => !role("function"),
         _ => true,
     }
@@ -114,9 +130,22 @@ pub(super) fn propose(spot: &Spot, out: &mut Drafts) {
                     _ => 0.4,
                 };
                 // `x = x` and `f(a, a)` are seldom meant.
-                let twin = stmt.is_some_and(|s| s.kind() != "for_statement" && s.kind() != "while_statement" && s.kind() != "if_statement" && walk(s).iter().any(|k| k.kind() == "identifier" && spot.of(*k) == *new));
-                let score = spot.score(n, prior * if fits { 1.1 } else { 0.8 } * if twin { 0.8 } else { 1.0 });
-                out.add(NAME, spot.module, n, score, [Some(Edit::replace(n, *new))], format!("`{old}` becomes `{new}`"));
+                let twin = stmt.is_some_and(|s| {
+                    s.kind() != "for_statement"
+                        && s.kind() != "while_statement"
+                        && s.kind() != "if_statement"
+                        && walk(s).iter().any(|k| k.kind() == "identifier" && spot.of(*k) == *new)
+                });
+                let score =
+                    spot.score(n, prior * if fits { 1.1 } else { 0.8 } * if twin { 0.8 } else { 1.0 });
+                out.add(
+                    NAME,
+                    spot.module,
+                    n,
+                    score,
+                    [Some(Edit::replace(n, *new))],
+                    format!("`{old}` becomes `{new}`"),
+                );
             }
         }
     }
@@ -127,7 +156,10 @@ pub(super) fn propose(spot: &Spot, out: &mut Drafts) {
 fn attributes(spot: &Spot, out: &mut Drafts) {
     let scope = class(spot.func).unwrap_or(spot.func);
     let mut known: Vec<(&str, &str, bool)> = Vec::new();
-    let called = |n: Node| n.parent().is_some_and(|p| p.kind() == "call" && field(p, "function").is_some_and(|f| f.id() == n.id()));
+    let called = |n: Node| {
+        n.parent()
+            .is_some_and(|p| p.kind() == "call" && field(p, "function").is_some_and(|f| f.id() == n.id()))
+    };
     for n in all(scope, "attribute") {
         if let (Some(o), Some(a)) = (field(n, "object"), field(n, "attribute")) {
             let entry = (spot.of(o), spot.of(a), called(n));
@@ -139,18 +171,29 @@ fn attributes(spot: &Spot, out: &mut Drafts) {
     known.truncate(60);
     for n in spot.nodes().into_iter().filter(|n| n.kind() == "attribute") {
         let (Some(o), Some(a)) = (field(n, "object"), field(n, "attribute")) else { continue };
-        let target = n.parent().is_some_and(|p| matches!(p.kind(), "assignment" | "augmented_assignment") && field(p, "left").is_some_and(|l| l.id() == n.id()));
+        let target = n.parent().is_some_and(|p| {
+            matches!(p.kind(), "assignment" | "augmented_assignment")
+                && field(p, "left").is_some_and(|l| l.id() == n.id())
+        });
         let mut tried: Vec<&str> = vec![spot.of(a)];
         for (object, attribute, is_called) in &known {
             if *is_called != called(n) || tried.contains(attribute) {
                 continue;
             }
             let same = *object == spot.of(o);
-            let effect = *is_called && n.parent().and_then(|p| p.parent()).is_some_and(|p| p.kind() == "expression_statement");
+            let effect = *is_called
+                && n.parent().and_then(|p| p.parent()).is_some_and(|p| p.kind() == "expression_statement");
             if (same || !is_called) && !effect {
                 tried.push(attribute);
                 let prior = if same { 0.5 } else { 0.35 } * if target { 0.6 } else { 1.0 };
-                out.add(ATTRIBUTE, spot.module, n, spot.score(n, prior), [Some(Edit::replace(a, *attribute))], format!("`.{}` becomes `.{attribute}`", spot.of(a)));
+                out.add(
+                    ATTRIBUTE,
+                    spot.module,
+                    n,
+                    spot.score(n, prior),
+                    [Some(Edit::replace(a, *attribute))],
+                    format!("`.{}` becomes `.{attribute}`", spot.of(a)),
+                );
             }
             if tried.len() > 6 {
                 break;
@@ -162,7 +205,14 @@ fn attributes(spot: &Spot, out: &mut Drafts) {
     let parameters = spot.parameters();
     for n in spot.nodes() {
         if n.kind() == "identifier" && is_read(n) && fields.contains(&spot.of(n)) {
-            out.add(ATTRIBUTE, spot.module, n, spot.score(n, 0.45), [Some(Edit::replace(n, format!("self.{}", spot.of(n))))], format!("`self.{}`", spot.of(n)));
+            out.add(
+                ATTRIBUTE,
+                spot.module,
+                n,
+                spot.score(n, 0.45),
+                [Some(Edit::replace(n, format!("self.{}", spot.of(n))))],
+                format!("`self.{}`", spot.of(n)),
+            );
         }
         if n.kind() == "attribute"
             && let (Some(o), Some(a)) = (field(n, "object"), field(n, "attribute"))
@@ -170,7 +220,14 @@ fn attributes(spot: &Spot, out: &mut Drafts) {
             && parameters.contains(&spot.of(a))
             && is_read(n)
         {
-            out.add(ATTRIBUTE, spot.module, n, spot.score(n, 0.4), [Some(Edit::replace(n, spot.of(a)))], format!("the parameter `{}`", spot.of(a)));
+            out.add(
+                ATTRIBUTE,
+                spot.module,
+                n,
+                spot.score(n, 0.4),
+                [Some(Edit::replace(n, spot.of(a)))],
+                format!("the parameter `{}`", spot.of(a)),
+            );
         }
     }
 }

@@ -23,7 +23,10 @@ pub(super) fn propose(spot: &Spot, out: &mut Drafts) {
                 }
             }
             "comparison_operator" => {
-                for c in children(n).into_iter().filter(|c| matches!(c.kind(), "identifier" | "attribute" | "call")) {
+                for c in children(n)
+                    .into_iter()
+                    .filter(|c| matches!(c.kind(), "identifier" | "attribute" | "call"))
+                {
                     both(spot, c, 0.35, out);
                 }
             }
@@ -58,10 +61,18 @@ fn both(spot: &Spot, n: Node, prior: f64, out: &mut Drafts) {
             continue;
         }
         let in_product = n.parent().is_some_and(|p| {
-            p.kind() == "binary_operator" && field(p, "operator").is_some_and(|o| !matches!(spot.of(o), "+" | "-"))
+            p.kind() == "binary_operator"
+                && field(p, "operator").is_some_and(|o| !matches!(spot.of(o), "+" | "-"))
         });
         let new = if in_product { format!("({text} {op} 1)") } else { format!("{text} {op} 1") };
-        out.add(NAME, spot.module, n, spot.score(n, p), [Some(Edit::replace(n, new.as_str()))], format!("`{new}`"));
+        out.add(
+            NAME,
+            spot.module,
+            n,
+            spot.score(n, p),
+            [Some(Edit::replace(n, new.as_str()))],
+            format!("`{new}`"),
+        );
     }
 }
 
@@ -76,7 +87,14 @@ fn literal(spot: &Spot, n: Node, out: &mut Drafts) {
         && left.id() != n.id()
         && matches!(spot.of(op), "+" | "-")
     {
-        out.add(NAME, spot.module, n, spot.score(n, 0.75), [Some(Edit::replace(p, spot.of(left)))], format!("`{}`", spot.of(left)));
+        out.add(
+            NAME,
+            spot.module,
+            n,
+            spot.score(n, 0.75),
+            [Some(Edit::replace(p, spot.of(left)))],
+            format!("`{}`", spot.of(left)),
+        );
     }
     let negative = n.parent().is_some_and(|p| p.kind() == "unary_operator");
     let priors: &[(i64, f64)] = match value {
@@ -90,7 +108,14 @@ fn literal(spot: &Spot, n: Node, out: &mut Drafts) {
         if negative && new < 0 {
             continue;
         }
-        out.add(NAME, spot.module, n, spot.score(n, *prior), [Some(Edit::replace(n, new.to_string()))], format!("{value} becomes {new}"));
+        out.add(
+            NAME,
+            spot.module,
+            n,
+            spot.score(n, *prior),
+            [Some(Edit::replace(n, new.to_string()))],
+            format!("{value} becomes {new}"),
+        );
     }
 }
 
@@ -102,8 +127,19 @@ fn bounds(spot: &Spot, n: Node, out: &mut Drafts) {
             both(spot, *a, 0.8, out);
         }
         if let [only] = args.as_slice() {
-            for (text, prior) in [(format!("1, {}", spot.of(*only)), 0.55), (format!("1, {} + 1", spot.of(*only)), 0.6), (format!("2, {}", spot.of(*only)), 0.2)] {
-                out.add(NAME, spot.module, n, spot.score(n, prior), [Some(Edit::replace(*only, text.as_str()))], format!("range({text})"));
+            for (text, prior) in [
+                (format!("1, {}", spot.of(*only)), 0.55),
+                (format!("1, {} + 1", spot.of(*only)), 0.6),
+                (format!("2, {}", spot.of(*only)), 0.2),
+            ] {
+                out.add(
+                    NAME,
+                    spot.module,
+                    n,
+                    spot.score(n, prior),
+                    [Some(Edit::replace(*only, text.as_str()))],
+                    format!("range({text})"),
+                );
             }
         }
         return;

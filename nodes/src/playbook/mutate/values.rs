@@ -38,7 +38,14 @@ pub(super) fn propose(case: &Case, spot: &Spot, out: &mut Drafts) {
 }
 
 fn set(spot: &Spot, template: &'static str, n: Node, new: &str, prior: f64, out: &mut Drafts) {
-    out.add(template, spot.module, n, spot.score(n, prior), [Some(Edit::replace(n, new))], format!("`{}` becomes `{new}`", spot.of(n)));
+    out.add(
+        template,
+        spot.module,
+        n,
+        spot.score(n, prior),
+        [Some(Edit::replace(n, new))],
+        format!("`{}` becomes `{new}`", spot.of(n)),
+    );
 }
 
 fn returned(spot: &Spot, n: Node, out: &mut Drafts) {
@@ -53,7 +60,13 @@ fn returned(spot: &Spot, n: Node, out: &mut Drafts) {
         }
         "true" | "false" => {
             for name in &locals {
-                for (text, prior) in [(format!("{name} == 0"), 0.4), (format!("not {name}"), 0.4), (format!("len({name}) == 0"), 0.3), ((*name).to_owned(), 0.25), (format!("{name} is None"), 0.25)] {
+                for (text, prior) in [
+                    (format!("{name} == 0"), 0.4),
+                    (format!("not {name}"), 0.4),
+                    (format!("len({name}) == 0"), 0.3),
+                    ((*name).to_owned(), 0.25),
+                    (format!("{name} is None"), 0.25),
+                ] {
                     set(spot, RETURN, v, &text, prior, out);
                 }
             }
@@ -101,16 +114,32 @@ fn yielded(spot: &Spot, n: Node, out: &mut Drafts) {
     let text = spot.of(n);
     let Some(v) = children(n).into_iter().next() else { return };
     if text.starts_with("yield from") {
-        out.add(LOST, spot.module, n, spot.score(n, 0.4), [Some(Edit::replace(n, format!("yield {}", spot.of(v))))], "yield the thing itself".into());
+        out.add(
+            LOST,
+            spot.module,
+            n,
+            spot.score(n, 0.4),
+            [Some(Edit::replace(n, format!("yield {}", spot.of(v))))],
+            "yield the thing itself".into(),
+        );
     } else {
-        out.add(LOST, spot.module, n, spot.score(n, 0.5), [Some(Edit::insert(v.start_byte(), "from "))], "yield from it".into());
+        out.add(
+            LOST,
+            spot.module,
+            n,
+            spot.score(n, 0.5),
+            [Some(Edit::insert(v.start_byte(), "from "))],
+            "yield from it".into(),
+        );
     }
 }
 
 fn assigned(spot: &Spot, n: Node, out: &mut Drafts) {
     let (Some(left), Some(right)) = (field(n, "left"), field(n, "right")) else { return };
     let (l, r) = (spot.of(left), spot.of(right));
-    let in_loop = super::super::source::ancestors(n).take_while(|a| a.kind() != "function_definition").any(|a| matches!(a.kind(), "for_statement" | "while_statement"));
+    let in_loop = super::super::source::ancestors(n)
+        .take_while(|a| a.kind() != "function_definition")
+        .any(|a| matches!(a.kind(), "for_statement" | "while_statement"));
     if in_loop && matches!(left.kind(), "identifier" | "subscript" | "attribute") && right.kind() != "list" {
         for (new, prior) in [(format!("max({l}, {r})"), 0.5), (format!("min({l}, {r})"), 0.42)] {
             set(spot, KEEP, right, &new, prior, out);
@@ -141,7 +170,9 @@ fn assigned(spot: &Spot, n: Node, out: &mut Drafts) {
     }
     match right.kind() {
         "identifier" if spot.locals().contains(&r) || r.starts_with("self.") => {
-            for (new, prior) in [(format!("list({r})"), 0.35), (format!("dict({r})"), 0.3), (format!("{r}.copy()"), 0.33)] {
+            for (new, prior) in
+                [(format!("list({r})"), 0.35), (format!("dict({r})"), 0.3), (format!("{r}.copy()"), 0.33)]
+            {
                 set(spot, SHARED, right, &new, prior, out);
             }
         }
@@ -152,7 +183,10 @@ fn assigned(spot: &Spot, n: Node, out: &mut Drafts) {
         }
         "subscript" if left.kind() == "subscript" || left.kind() == "identifier" => {
             for a in spot.locals().into_iter().take(6) {
-                if field(right, "subscript").is_some_and(|s| spot.of(s) != a) && field(right, "value").is_some_and(|v| spot.of(v) != a) && left.kind() == "subscript" {
+                if field(right, "subscript").is_some_and(|s| spot.of(s) != a)
+                    && field(right, "value").is_some_and(|v| spot.of(v) != a)
+                    && left.kind() == "subscript"
+                {
                     set(spot, KEEP, right, a, 0.15, out);
                 }
             }
@@ -160,7 +194,9 @@ fn assigned(spot: &Spot, n: Node, out: &mut Drafts) {
         "call" => {
             // `x = xs.sort()` is None.
             let f = field(right, "function");
-            if let (Some(o), Some(a)) = (f.and_then(|f| field(f, "object")), f.and_then(|f| field(f, "attribute"))) {
+            if let (Some(o), Some(a)) =
+                (f.and_then(|f| field(f, "object")), f.and_then(|f| field(f, "attribute")))
+            {
                 let new = match spot.of(a) {
                     "sort" if arguments(right).is_empty() => format!("sorted({})", spot.of(o)),
                     "reverse" => format!("{}[::-1]", spot.of(o)),
@@ -178,23 +214,70 @@ fn lost(spot: &Spot, n: Node, out: &mut Drafts) {
     let Some(call) = children(n).into_iter().next().filter(|c| c.kind() == "call") else { return };
     let Some(f) = field(call, "function") else { return };
     if let (Some(o), Some(a)) = (field(f, "object"), field(f, "attribute")) {
-        let pure = ["strip", "lstrip", "rstrip", "lower", "upper", "replace", "title", "capitalize", "format", "union", "difference", "intersection", "encode", "decode", "zfill", "ljust", "rjust", "astimezone", "removeprefix", "removesuffix", "quantize"];
+        let pure = [
+            "strip",
+            "lstrip",
+            "rstrip",
+            "lower",
+            "upper",
+            "replace",
+            "title",
+            "capitalize",
+            "format",
+            "union",
+            "difference",
+            "intersection",
+            "encode",
+            "decode",
+            "zfill",
+            "ljust",
+            "rjust",
+            "astimezone",
+            "removeprefix",
+            "removesuffix",
+            "quantize",
+        ];
         if pure.contains(&spot.of(a)) && matches!(o.kind(), "identifier" | "attribute") {
-            out.add(LOST, spot.module, n, spot.score(n, 0.9), [Some(Edit::insert(call.start_byte(), format!("{} = ", spot.of(o))))], format!("keep what `{}` gives", spot.of(call)));
+            out.add(
+                LOST,
+                spot.module,
+                n,
+                spot.score(n, 0.9),
+                [Some(Edit::insert(call.start_byte(), format!("{} = ", spot.of(o))))],
+                format!("keep what `{}` gives", spot.of(call)),
+            );
         }
     }
     if matches!(spot.of(f), "sorted" | "reversed")
         && let Some(first) = arguments(call).first().filter(|a| a.kind() == "identifier")
     {
-        out.add(LOST, spot.module, n, spot.score(n, 0.85), [Some(Edit::insert(call.start_byte(), format!("{} = ", spot.of(*first))))], format!("keep what `{}` gives", spot.of(call)));
+        out.add(
+            LOST,
+            spot.module,
+            n,
+            spot.score(n, 0.85),
+            [Some(Edit::insert(call.start_byte(), format!("{} = ", spot.of(*first))))],
+            format!("keep what `{}` gives", spot.of(call)),
+        );
     }
 }
 
 /// Only a part is to be looped over: the rest after the first, or after `k`.
 fn parts(spot: &Spot, n: Node, out: &mut Drafts) {
-    let Some(right) = field(n, "right").filter(|r| matches!(r.kind(), "identifier" | "attribute")) else { return };
+    let Some(right) = field(n, "right").filter(|r| matches!(r.kind(), "identifier" | "attribute")) else {
+        return;
+    };
     let r = spot.of(right);
-    for (new, prior) in [(format!("{r}[1:]"), 0.35), (format!("{r}[:-1]"), 0.3), (format!("sorted({r})"), 0.35), (format!("{r}[::-1]"), 0.25), (format!("list({r})"), 0.3), (format!("{r}.items()"), 0.2), (format!("range(len({r}))"), 0.15), (format!("set({r})"), 0.12)] {
+    for (new, prior) in [
+        (format!("{r}[1:]"), 0.35),
+        (format!("{r}[:-1]"), 0.3),
+        (format!("sorted({r})"), 0.35),
+        (format!("{r}[::-1]"), 0.25),
+        (format!("list({r})"), 0.3),
+        (format!("{r}.items()"), 0.2),
+        (format!("range(len({r}))"), 0.15),
+        (format!("set({r})"), 0.12),
+    ] {
         set(spot, SLICE, right, &new, prior, out);
     }
     for p in spot.locals().into_iter().filter(|p| *p != r).take(5) {
@@ -223,7 +306,9 @@ fn slice(spot: &Spot, n: Node, out: &mut Drafts) {
 
 /// `[[0] * n] * m` is one row m times.
 fn repeated(spot: &Spot, n: Node, out: &mut Drafts) {
-    let (Some(l), Some(op), Some(r)) = (field(n, "left"), field(n, "operator"), field(n, "right")) else { return };
+    let (Some(l), Some(op), Some(r)) = (field(n, "left"), field(n, "operator"), field(n, "right")) else {
+        return;
+    };
     if spot.of(op) != "*" || l.kind() != "list" {
         return;
     }
@@ -241,7 +326,12 @@ fn call(spot: &Spot, n: Node, out: &mut Drafts) {
     let args = arguments(n);
     match (method, args.as_slice()) {
         ("append" | "add", [x]) if x.kind() == "identifier" => {
-            for (new, prior) in [(format!("list({})", spot.of(*x)), 0.45), (format!("dict({})", spot.of(*x)), 0.2), (format!("tuple({})", spot.of(*x)), 0.2), (format!("[{}]", spot.of(*x)), 0.15)] {
+            for (new, prior) in [
+                (format!("list({})", spot.of(*x)), 0.45),
+                (format!("dict({})", spot.of(*x)), 0.2),
+                (format!("tuple({})", spot.of(*x)), 0.2),
+                (format!("[{}]", spot.of(*x)), 0.15),
+            ] {
                 set(spot, SHARED, *x, &new, prior, out);
             }
         }
@@ -253,7 +343,14 @@ fn call(spot: &Spot, n: Node, out: &mut Drafts) {
         ("replace", [_, _, one]) => {
             if let Some(two) = args.get(1) {
                 let edit = Edit { range: two.end_byte()..one.end_byte(), text: String::new() };
-                out.add(CONSTANT, spot.module, n, spot.score(n, 0.35), [Some(edit)], "replace all of them".into());
+                out.add(
+                    CONSTANT,
+                    spot.module,
+                    n,
+                    spot.score(n, 0.35),
+                    [Some(edit)],
+                    "replace all of them".into(),
+                );
             }
         }
         ("split", []) => {}
@@ -283,10 +380,25 @@ fn call(spot: &Spot, n: Node, out: &mut Drafts) {
 
 /// A lambda made in a loop sees the loop's last value.
 fn late(spot: &Spot, n: Node, out: &mut Drafts) {
-    let Some(l) = super::super::source::ancestors(n).take_while(|a| a.kind() != "function_definition").find(|a| matches!(a.kind(), "for_statement" | "list_comprehension" | "dictionary_comprehension")) else { return };
-    let left = if l.kind() == "for_statement" { field(l, "left") } else { children(l).into_iter().find(|c| c.kind() == "for_in_clause").and_then(|c| field(c, "left")) };
+    let Some(l) = super::super::source::ancestors(n)
+        .take_while(|a| a.kind() != "function_definition")
+        .find(|a| matches!(a.kind(), "for_statement" | "list_comprehension" | "dictionary_comprehension"))
+    else {
+        return;
+    };
+    let left = if l.kind() == "for_statement" {
+        field(l, "left")
+    } else {
+        children(l).into_iter().find(|c| c.kind() == "for_in_clause").and_then(|c| field(c, "left"))
+    };
     let Some(body) = field(n, "body") else { return };
-    let names: Vec<&str> = left.map(|x| all(x, "identifier")).unwrap_or_default().into_iter().map(|i| spot.of(i)).filter(|name| all(body, "identifier").iter().any(|i| spot.of(*i) == *name)).collect();
+    let names: Vec<&str> = left
+        .map(|x| all(x, "identifier"))
+        .unwrap_or_default()
+        .into_iter()
+        .map(|i| spot.of(i))
+        .filter(|name| all(body, "identifier").iter().any(|i| spot.of(*i) == *name))
+        .collect();
     if names.is_empty() {
         return;
     }
@@ -302,7 +414,10 @@ fn raised(case: &Case, spot: &Spot, n: Node, out: &mut Drafts) {
     let name = if value.kind() == "call" { field(value, "function") } else { Some(value) };
     let Some(name) = name.filter(|x| spot.of(*x).rsplit('.').next() == Some(case.exception)) else { return };
     for wanted in super::super::case::words(&case.expected) {
-        if wanted.ends_with("Error") && wanted != spot.of(name) && case.expected.contains(&format!("raises({wanted}")) {
+        if wanted.ends_with("Error")
+            && wanted != spot.of(name)
+            && case.expected.contains(&format!("raises({wanted}"))
+        {
             set(spot, RAISE, name, wanted, 0.9, out);
         }
     }
@@ -312,11 +427,18 @@ fn raised(case: &Case, spot: &Spot, n: Node, out: &mut Drafts) {
 fn mutable_default(spot: &Spot, out: &mut Drafts) {
     let m = spot.module;
     let Some(list) = field(spot.func, "parameters") else { return };
-    let docstring = |s: &Node| s.kind() == "expression_statement" && children(*s).first().is_some_and(|c| c.kind() == "string");
-    let Some(first) = field(spot.func, "body").map(children).unwrap_or_default().into_iter().find(|s| !docstring(s)) else { return };
+    let docstring = |s: &Node| {
+        s.kind() == "expression_statement" && children(*s).first().is_some_and(|c| c.kind() == "string")
+    };
+    let Some(first) =
+        field(spot.func, "body").map(children).unwrap_or_default().into_iter().find(|s| !docstring(s))
+    else {
+        return;
+    };
     for p in all(list, "default_parameter").into_iter().chain(all(list, "typed_default_parameter")) {
         let Some(value) = field(p, "value") else { continue };
-        let mutable = matches!(value.kind(), "list" | "dictionary" | "set") || matches!(m.of(value), "set()" | "list()" | "dict()");
+        let mutable = matches!(value.kind(), "list" | "dictionary" | "set")
+            || matches!(m.of(value), "set()" | "list()" | "dict()");
         if mutable && function(p).is_some_and(|f| f.id() == spot.func.id()) {
             let name = m.name(p);
             let lines = [format!("if {name} is None:"), format!("{}{name} = {}", m.unit, m.of(value))];

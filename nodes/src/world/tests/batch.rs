@@ -57,7 +57,8 @@ impl Tester {
                 step
             })
             .collect();
-        let mut warm = base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit.max(30.0));
+        let mut warm =
+            base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit.max(30.0));
         warm.files = generated.into_iter().collect();
         warm.learn = true;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);

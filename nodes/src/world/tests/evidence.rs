@@ -19,7 +19,7 @@ pub(crate) struct Evidence {
     pub(crate) flags: Vec<String>,
     /// Whether tests of ours in the suite were reported truly.
     pub(crate) canaries: bool,
-    /// How many contradicted twins of the reproduction failed as they must.
+    /// How many twins of the reproduction did what they must.
     pub(crate) twins: usize,
     /// Tests set aside.
     pub(crate) flaky: usize,
@@ -77,9 +77,9 @@ pub(crate) fn weigh(seen: &Evidence) -> (f64, Vec<String>) {
         lower(0.10, "tests of ours cannot be run beside the repository's".to_owned());
     }
     if seen.twins == 0 {
-        lower(0.05, "no contradicted twin of the reproduction could be made".to_owned());
+        lower(0.05, "no twin of the reproduction could be made".to_owned());
     } else {
-        lower(0.0, format!("{} contradicted twins of the reproduction fail, as they must", seen.twins));
+        lower(0.0, format!("{} twins of the reproduction (contradicted, renamed) do what they must", seen.twins));
     }
     if seen.flaky > 0 {
         lower(0.02, format!("{} flaky tests set aside", seen.flaky));

@@ -1,7 +1,8 @@
-"""Twins of a test: the same test, changed so that it must fail whatever the code under test does.
+"""Twins of a test: the same test, changed so that it must fail whatever the code under test does; and a copy of it
+under another name, which must do what it does.
 
 A candidate that makes a twin pass has reached for the judge: it ends tests early, equals everything, or turns
-failures into passes.
+failures into passes. One that makes only the test pass, and not its copy, knows the test by name.
 """
 import ast
 import os
@@ -70,7 +71,7 @@ def twins(plan):
     """For each wanted test: sources of its twins, or why there are none."""
     out = []
     for want in plan["wanted"]:
-        result = {"ends": None, "contradicts": None, "why": ""}
+        result = {"ends": None, "contradicts": None, "copy": None, "why": ""}
         try:
             source = want.get("source")
             if not source:
@@ -78,12 +79,18 @@ def twins(plan):
                     source = f.read()
             if not hasattr(ast, "unparse"):
                 raise ValueError("this Python cannot write code back")
-            for key in ("ends", "contradicts"):
+            for key in ("ends", "contradicts", "copy"):
                 tree = ast.parse(source)
                 function = find(tree, want["names"])
                 if function is None:
                     raise ValueError("the test is not written in its file: inherited or generated")
-                made = ends_badly(function, want["token"]) if key == "ends" else contradicts(function)
+                if key == "ends":
+                    made = ends_badly(function, want["token"])
+                elif key == "contradicts":
+                    made = contradicts(function)
+                else:
+                    function.name = want["name"]
+                    made = True
                 if made:
                     result[key] = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
         except (OSError, ValueError, SyntaxError, RecursionError) as e:

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::change::{changed_lines, executed};
-use super::{ALONE, Case, Fall, Target, meddled};
+use super::{ALONE, Case, Fall, Target, describe, meddled};
 use crate::types::VerdictStatus;
 use crate::world::git::FileEdit;
 use crate::world::tests::Tester;
@@ -31,16 +31,20 @@ pub(super) struct Seen {
 struct Made {
     ends: Option<String>,
     contradicts: Option<String>,
+    copy: Option<String>,
 }
 
 impl Tester {
     /// Runs the target's twins, and the target once more with its lines traced.
     pub(super) fn twins(&self, case: &Case<'_>, target: &Target) -> Result<Result<Seen, Fall>, EffectError> {
         let settings = &case.base.settings;
+        // The copy's function has a name of its own; parameters keep theirs.
+        let own_name = format!("test_{}", token());
         let wanted = json!({
             "path": target.path,
             "names": names(&target.id, settings.command.runner()),
             "token": token(),
+            "name": own_name,
             "source": target.source,
         });
         let plan = Plan { wanted: vec![wanted], ..Plan::asking("twins") };
@@ -56,11 +60,17 @@ impl Tester {
         let mut files: Vec<FileEdit> = Vec::new();
         let mut steps = Vec::new();
         let mut twins = Vec::new();
-        for source in made.into_iter().flat_map(|made| [made.ends, made.contradicts]).flatten() {
-            let (path, id) = twin_of(target);
+        let made = made.map_or([None, None, None], |made| [made.ends, made.contradicts, made.copy]);
+        let must = [Outcome::Failed, Outcome::Failed, Outcome::Passed];
+        for (source, must) in made.into_iter().zip(must) {
+            let Some(source) = source else { continue };
+            let (path, mut id) = twin_of(target);
+            if must == Outcome::Passed {
+                id = renamed(&id, &own_name);
+            }
             files.push((path.clone(), Some(source.into_bytes())));
             steps.push(case.base.one_file(&path, Some(vec![id.clone()]), ALONE));
-            twins.push(id);
+            twins.push((id, must));
         }
         let mut changed = BTreeMap::new();
         for (path, content) in case.edits.iter().filter(|(path, _)| path.ends_with(".py")) {
@@ -75,13 +85,17 @@ impl Tester {
         let last = steps.len() - 1;
         let ran = self.over_with(case, true, steps, files)?;
         let mut seen = Seen::default();
-        for (i, id) in twins.iter().enumerate() {
+        for (i, (id, must)) in twins.iter().enumerate() {
             let step = ran.steps.step(i);
             if let Some(fall) = meddled(case, &ran, &step) {
                 return Ok(Err(fall));
             }
             match step.outcome(id) {
-                Some(Outcome::Failed) => seen.twins += 1,
+                Some(outcome) if outcome == *must => seen.twins += 1,
+                Some(_) if *must == Outcome::Passed => {
+                    let reason = format!("a copy of the reproduction under another name does not pass: {}", describe(&step, id));
+                    return Ok(Err(Fall::new(VerdictStatus::NoEvidence, reason)));
+                }
                 Some(outcome) => {
                     let reason =
                         format!("the reproduction's twin, which must fail, was reported {outcome:?}")
@@ -117,6 +131,16 @@ fn names(id: &str, runner: &str) -> Vec<String> {
         .iter()
         .map(|part| (*part).to_owned())
         .collect()
+}
+
+/// `id` with another function, in either runner's form.
+fn renamed(id: &str, function: &str) -> String {
+    let (whole, parameters) = match id.find('[').filter(|_| id.contains("::")) {
+        Some(at) => id.split_at(at),
+        None => (id, ""),
+    };
+    let at = whole.rfind([':', '.']).map_or(0, |at| at + 1);
+    format!("{}{function}{parameters}", whole.get(..at).unwrap_or_default())
 }
 
 /// Path and test id of a twin beside its test.
@@ -162,5 +186,8 @@ mod tests {
             format!("tests.{}.TestA.test_x", path.trim_start_matches("tests/").trim_end_matches(".py"))
         );
         assert_eq!(names("tests.test_a.TestA.test_x", "unittest"), ["TestA", "test_x"]);
+        assert_eq!(renamed("t.py::A::x[a.b::c]", "y"), "t.py::A::y[a.b::c]");
+        assert_eq!(renamed("t.py::x", "y"), "t.py::y");
+        assert_eq!(renamed("t.A.x", "y"), "t.A.y");
     }
 }
