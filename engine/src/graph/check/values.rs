@@ -355,7 +355,13 @@ fn fits(check: &mut Check<'_, '_, '_>, ty: &Ty, to: Option<&Type>, span: &Span, 
             .help(format!("say what null means: `={text} == null ? … : {text}`"));
         return None;
     }
-    check.report.error("E030", span, format!("expected {to}, found {ty}"));
+    let found = check.report.error("E030", span, format!("expected {to}, found {ty}"));
+    // Two records may share a name: one of the file, one that the kind knows.
+    if let (Type::Record(record), Ty::Record(_)) = (bare(to), ty) {
+        let fields: Vec<String> =
+            record.fields.iter().map(|(name, field)| format!("{name}: {}", field.ty)).collect();
+        found.help(format!("the fields must be the same: {}", fields.join(", ")));
+    }
     None
 }
 
