@@ -209,6 +209,15 @@ data! {
         pub near: Vec<RepoPath>,
         /// Where a test of ours is to be.
         pub path: RepoPath,
+        /// Functions whose own errors are asked for, innermost first.
+        pub raising: Vec<Place>,
+    }
+    /// A function of the repository.
+    pub struct Place {
+        /// Its file.
+        pub path: RepoPath,
+        /// Its name.
+        pub function: String,
     }
     /// For each name its import statements, best first (`from yamllint import linter`).
     pub struct ResolveResponse {
@@ -216,6 +225,15 @@ data! {
         pub imports: Vec<Vec<String>>,
         /// Where a test of ours can be: `path`, or with a number at its end where the commit has such a file.
         pub path: RepoPath,
+        /// Classes of the repository that the functions in question raise, sorted by name.
+        pub errors: Vec<Importable>,
+    }
+    /// A name and how it is imported.
+    pub struct Importable {
+        /// The name.
+        pub name: String,
+        /// The import statement.
+        pub statement: String,
     }
 }
 

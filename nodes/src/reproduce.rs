@@ -20,8 +20,8 @@ use serde_json::Value;
 
 use self::call::Call;
 use crate::effects::{
-    Baseline, BaselineRequest, BaselineResponse, Probe, ProbeFile, ProbeOutcome, ProbeRequest, Resolve,
-    ResolveRequest, ResolveResponse,
+    Baseline, BaselineRequest, BaselineResponse, Place, Probe, ProbeFile, ProbeOutcome, ProbeRequest,
+    Resolve, ResolveRequest, ResolveResponse,
 };
 use crate::types::{Frame, Incident, Repo, Reproduction, ReproductionKind};
 
@@ -30,6 +30,9 @@ const MOST_PROBES: usize = 8;
 
 /// Most frames whose quoted lines are looked at, from either end of the stack.
 const MOST_FRAMES: usize = 12;
+
+/// Most functions whose own errors are looked up.
+const MOST_RAISING: usize = 3;
 
 /// Most names that are looked up.
 const MOST_NAMES: usize = 40;
@@ -43,7 +46,7 @@ record! {
         pub reproduction: Reproduction,
         /// What was tried, a line each.
         pub tried: Vec<String>,
-        /// The trace's own call passes at the base commit, where the code that it quotes is another by now.
+        /// The trace's own call passes at the base commit, where the code that it quotes is another by now, or has moved.
         pub already_fixed: bool,
     }
 }
@@ -149,12 +152,19 @@ async fn reproduce(ctx: &Ctx, input: &Input, commit: &str) -> Result<Reproduced,
             return Ok(out);
         }
         // Only the outermost call, made whole, against code that is another by now, says that it is mended.
-        out.already_fixed |= outcome.passed && probe.decisive && !incident.drift.is_empty();
+        out.already_fixed |= outcome.passed && probe.decisive && has_changed(incident);
     }
     if out.already_fixed {
         ctx.log("the trace's own call passes at the base commit: already fixed");
     }
     Ok(out)
+}
+
+/// Whether the code that the trace quotes is another at the base commit, or has moved there.
+fn has_changed(incident: &Incident) -> bool {
+    let moved =
+        |frame: &Frame| frame.path.is_some() && frame.repo_line.is_some_and(|line| line != frame.line);
+    !incident.drift.is_empty() || incident.frames.iter().any(moved)
 }
 
 /// A test to run, and what it is.
@@ -195,9 +205,10 @@ async fn steps(
         "" => RepoPath(format!("{}.py", testfile::name(incident))),
         dir => RepoPath(format!("{}/{}.py", dir.trim_end_matches('/'), testfile::name(incident))),
     };
-    let request = ResolveRequest { commit: commit.to_owned(), names: names.clone(), near, path };
+    let raising = raising(incident);
+    let request = ResolveRequest { commit: commit.to_owned(), names: names.clone(), near, path, raising };
     // Without a name there is nothing to run, and nothing to ask.
-    let ResolveResponse { imports, path } = match names.as_slice() {
+    let ResolveResponse { imports, path, errors } = match names.as_slice() {
         [] => ResolveResponse::default(),
         _ => ctx.call::<Resolve>(&request).await?,
     };
@@ -229,7 +240,7 @@ async fn steps(
         let whole = calls[0].whole && absent(&calls[0]).is_none();
         for call in calls.iter().filter(|call| absent(call).is_none() && (call.whole || !whole)) {
             for (nth, imports) in combinations(call, &ways).into_iter().enumerate() {
-                let source = testfile::source(incident, call, &imports, &baseline.runner);
+                let source = testfile::source(incident, call, &imports, &errors, &baseline.runner);
                 if made.len() < MOST_PROBES && !made.contains(&source) {
                     made.push(source.clone());
                     let part = if call.whole { "its call" } else { "a part of its call" };
@@ -244,6 +255,19 @@ async fn steps(
         }
     }
     Ok(steps)
+}
+
+/// The innermost functions of the stack, whose own errors would be an answer to the call. None where the incident's
+/// exception is not one of Python's: an error of the repository's could be its base, and hide it.
+fn raising(incident: &Incident) -> Vec<Place> {
+    if !call::is_builtin(&incident.exception) {
+        return Vec::new();
+    }
+    let places =
+        incident.frames.iter().rev().filter_map(|frame| {
+            frame.path.clone().map(|path| Place { path, function: frame.function.clone() })
+        });
+    places.take(MOST_RAISING).collect()
 }
 
 /// The frames whose lines may hold the incident's call: with a line quoted, the outermost ones and the innermost.

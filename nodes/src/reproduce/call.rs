@@ -254,7 +254,7 @@ fn each<'t>(node: Node<'t>, visit: &mut impl FnMut(Node<'t>)) {
 }
 
 /// Names that Python knows without an import.
-fn is_builtin(name: &str) -> bool {
+pub(super) fn is_builtin(name: &str) -> bool {
     #[rustfmt::skip]
     const BUILTINS: &[&str] = &[
         "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "Ellipsis", "Exception",

@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::existing::innermost;
+use crate::effects::Importable;
 use crate::types::Incident;
 
 /// Digits of the fingerprint in names.
@@ -15,10 +16,20 @@ pub(super) fn name(incident: &Incident) -> String {
 }
 
 /// The file with one test that makes `call` after `imports`, in the style of `runner`.
-pub(super) fn source(incident: &Incident, call: &Call, imports: &[String], runner: &str) -> String {
+///
+/// It passes too when the call is refused with one of `errors`, the repository's own: what to answer to such a call is the
+/// program's to say, and an error of its own is an answer.
+pub(super) fn source(
+    incident: &Incident,
+    call: &Call,
+    imports: &[String],
+    errors: &[Importable],
+    runner: &str,
+) -> String {
     let name = name(incident);
     let unittest = runner == "unittest";
     let mut imports: Vec<String> = imports.to_vec();
+    imports.extend(errors.iter().map(|error| error.statement.clone()));
     if unittest {
         imports.push("import unittest".to_owned());
     }
@@ -32,10 +43,19 @@ pub(super) fn source(incident: &Incident, call: &Call, imports: &[String], runne
         .map(|(path, function)| format!(" in {}, {}", plain(path), plain(function)))
         .unwrap_or_default();
     let what = format!("\"\"\"Incident {title}: {}{place}.\"\"\"\n", plain(&incident.exception));
-    let body = call
+    let mut body = call
         .statement
         .strip_suffix(": pass")
         .map_or_else(|| vec![call.statement.clone()], |head| vec![format!("{head}:"), "    pass".to_owned()]);
+    if !errors.is_empty() {
+        let names: Vec<&str> = errors.iter().map(|error| error.name.as_str()).collect();
+        let caught =
+            if let [one] = names.as_slice() { (*one).to_owned() } else { format!("({})", names.join(", ")) };
+        body = body.into_iter().map(|line| format!("    {line}")).collect();
+        body.insert(0, "try:".to_owned());
+        body.push(format!("except {caught}:"));
+        body.push("    pass  # refused by an error of its own".to_owned());
+    }
     let mut out = format!("{what}\n{}\n\n\n", imports.join("\n"));
     let indent = if unittest {
         out.push_str(&format!("class Incident{title}Test(unittest.TestCase):\n    def {name}(self):\n"));
@@ -84,14 +104,26 @@ mod tests {
     fn a_function_for_pytest() {
         let imports = ["from shop import cart".to_owned(), "import io".to_owned()];
         assert_eq!(
-            source(&incident(), &call("cart.total([1])", false), &imports, "pytest"),
+            source(&incident(), &call("cart.total([1])", false), &imports, &[], "pytest"),
             "\"\"\"Incident ab12cd34: KeyError in shop/cart.py, total.\"\"\"\n\nimport io\nfrom shop import cart\n\n\ndef test_incident_ab12cd34():\n    cart.total([1])\n"
         );
     }
 
     #[test]
+    fn an_error_of_the_repositorys_own_is_an_answer() {
+        let error = Importable { name: "Bad".into(), statement: "from shop import Bad".into() };
+        let text = source(&incident(), &call("f(1)", false), &[], &[error], "pytest");
+        assert!(
+            text.ends_with(
+                "from shop import Bad\n\n\ndef test_incident_ab12cd34():\n    try:\n        f(1)\n    except Bad:\n        pass  # refused by an error of its own\n"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_class_for_unittest() {
-        let text = source(&incident(), &call("with f(1): pass", true), &[], "unittest");
+        let text = source(&incident(), &call("with f(1): pass", true), &[], &[], "unittest");
         assert!(text.contains("import asyncio\nimport unittest\n\n\nclass Incidentab12cd34Test(unittest.TestCase):\n    def test_incident_ab12cd34(self):\n        with f(1):\n            pass\n"), "{text}");
     }
 }

@@ -52,7 +52,7 @@ const FILES: &[(&str, &str)] = &[
     ("shop/__init__.py", "from .cart import total\n"),
     (
         "shop/cart.py",
-        "def total(items, tax):\n    return rate(tax) * len(items)\n\n\ndef rate(tax):\n    return 1 / tax\n",
+        "def total(items, tax):\n    return rate(tax) * len(items)\n\n\ndef rate(tax):\n    return 1 / tax\n\n\nclass BadTax(Exception): pass\n\n\ndef checked(tax):\n    raise BadTax(tax)\n",
     ),
     ("shop/other.py", "def total(): pass\n"),
 ];
@@ -193,6 +193,26 @@ async fn passing_is_already_fixed_only_where_the_code_is_another() {
     incident.drift = vec!["shop/cart.py: the trace quotes another line".into()];
     let (out, _) = run(&incident, Vec::new(), passes).await;
     assert!(!out.found && out.already_fixed);
+    incident.drift.clear();
+    incident.frames[2].repo_line = Some(7);
+    let (out, _) = run(&incident, Vec::new(), passes).await;
+    assert!(out.already_fixed);
+    // A part of what the outermost frame does, or an inner frame's call, proves nothing.
+    incident.frames[0].code = "basket.add(shop.total([1], 0))".into();
+    let (out, probed) = run(&incident, Vec::new(), passes).await;
+    assert!(probed.len() == 1 && !out.already_fixed, "{:?}", out.tried);
+}
+
+#[tokio::test]
+async fn an_error_of_the_repositorys_own_is_no_failure() {
+    let mut incident = incident("shop.total([1], 0)");
+    incident.frames[2].function = "checked".into();
+    let (_, probed) = run(&incident, Vec::new(), |_| fails("ZeroDivisionError", "checked")).await;
+    assert!(probed[0].source.contains("    except BadTax:\n"), "{}", probed[0].source);
+    // Its base could be the incident's own exception's: then nothing is caught.
+    incident.exception = "shop.cart.WorseTax".into();
+    let (_, probed) = run(&incident, Vec::new(), |_| fails("WorseTax", "checked")).await;
+    assert!(!probed[0].source.contains("except"), "{}", probed[0].source);
 }
 
 #[tokio::test]

@@ -13,13 +13,19 @@ use prunella_engine::types::RepoPath;
 
 use self::python::{Module, modules};
 use super::git::GitRepo;
-use crate::effects::{ResolveRequest, ResolveResponse};
+use crate::effects::{Importable, ResolveRequest, ResolveResponse};
 
 /// Most source files that are read.
 const MOST_FILES: usize = 5000;
 
 /// Largest source file that is read, in bytes.
 const LARGEST: usize = 1 << 20;
+
+/// Most functions that are asked for their errors.
+const MOST_PLACES: usize = 5;
+
+/// Most errors of these.
+const MOST_ERRORS: usize = 5;
 
 /// Most answers a name.
 const MOST_WAYS: usize = 4;
@@ -32,7 +38,8 @@ const MOST_WAYS: usize = 4;
 pub fn resolve(repo: &GitRepo, request: &ResolveRequest) -> Result<ResolveResponse, EffectError> {
     let files = repo.files(&request.commit)?;
     let sources: Vec<&String> = files.iter().filter(|path| path.ends_with(".py")).take(MOST_FILES).collect();
-    let roots: Vec<&str> = request.names.iter().map(|name| root(name)).collect();
+    let raised = raised(repo, request)?;
+    let roots: Vec<&str> = request.names.iter().chain(&raised).map(|name| root(name)).collect();
     let mut read = Vec::new();
     for path in &sources {
         let Some(bytes) = repo.read(&request.commit, path)? else { continue };
@@ -47,7 +54,33 @@ pub fn resolve(repo: &GitRepo, request: &ResolveRequest) -> Result<ResolveRespon
     let modules = modules(&files, &read, &repo.subfolder);
     let near: Vec<&str> = request.near.iter().map(|path| path.0.as_str()).collect();
     let imports = request.names.iter().map(|name| ways(name, &modules, &near)).collect();
-    Ok(ResolveResponse { imports, path: RepoPath(free(&request.path, &files)) })
+    // Only a class of the repository is its own error: `ValueError` or another package's says nothing.
+    let ours = |name: &String| modules.iter().any(|module| !module.is_test && module.defines(name));
+    let errors = raised
+        .iter()
+        .filter(|name| ours(name))
+        .filter_map(|name| {
+            let statement = ways(name, &modules, &near).into_iter().find(|way| way.starts_with("from "))?;
+            Some(Importable { name: name.clone(), statement })
+        })
+        .collect();
+    Ok(ResolveResponse { imports, path: RepoPath(free(&request.path, &files)), errors })
+}
+
+/// The names of the classes that the functions in question raise, sorted.
+fn raised(repo: &GitRepo, request: &ResolveRequest) -> Result<Vec<String>, EffectError> {
+    let mut names = Vec::new();
+    for place in request.raising.iter().take(MOST_PLACES) {
+        if let Some(bytes) = repo.read(&request.commit, &place.path)?
+            && bytes.len() <= LARGEST
+        {
+            names.extend(python::raised(&String::from_utf8_lossy(&bytes), &place.function));
+        }
+    }
+    names.sort();
+    names.dedup();
+    names.truncate(MOST_ERRORS);
+    Ok(names)
 }
 
 /// `path`, or with a number at the end of its stem where `files`, sorted, hold it: an earlier incident's test stays.

@@ -130,6 +130,39 @@ fn scan(module: &mut Module, root: Node<'_>, text: &str) {
     }
 }
 
+/// The names of the classes that the functions called `function` raise by calling them; `errors.Bad(…)` counts as `Bad`.
+pub(super) fn raised(text: &str, function: &str) -> Vec<String> {
+    let mut parser = Parser::new();
+    let tree = match parser.set_language(&tree_sitter_python::LANGUAGE.into()) {
+        Ok(()) => parser.parse(text, None),
+        Err(_) => None,
+    };
+    let Some(tree) = tree else { return Vec::new() };
+    let of = |node: Node<'_>| text.get(node.byte_range()).unwrap_or_default();
+    let mut names = Vec::new();
+    // Each node with whether it is in the function.
+    let mut open = vec![(tree.root_node(), false)];
+    while let Some((node, mut inside)) = open.pop() {
+        if node.kind() == "function_definition" {
+            inside |= node.child_by_field_name("name").is_some_and(|name| of(name) == function);
+        }
+        if inside
+            && node.kind() == "raise_statement"
+            && let Some(call) = node.named_child(0).filter(|call| call.kind() == "call")
+            && let Some(callee) = call.child_by_field_name("function")
+        {
+            let name = of(callee).rsplit('.').next().unwrap_or_default();
+            if name.starts_with(char::is_uppercase) && name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                names.push(name.to_owned());
+            }
+        }
+        let mut cursor = node.walk();
+        let children: Vec<_> = node.named_children(&mut cursor).collect();
+        open.extend(children.into_iter().map(|child| (child, inside)));
+    }
+    names
+}
+
 /// The names of the functions in the body of a class.
 fn methods(class: Node<'_>, text: &str) -> BTreeSet<String> {
     let Some(body) = class.child_by_field_name("body").filter(|_| class.kind() == "class_definition") else {

@@ -30,8 +30,13 @@ fn near(name: &str, near: &[&str]) -> Vec<String> {
     let commit = repository(dir.path(), FILES);
     let repo = GitRepo::open(dir.path()).unwrap();
     let near = near.iter().map(|path| (*path).into()).collect();
-    let request =
-        ResolveRequest { commit, names: vec![name.to_owned()], near, path: "tests/test_cart.py".into() };
+    let request = ResolveRequest {
+        commit,
+        names: vec![name.to_owned()],
+        near,
+        path: "tests/test_cart.py".into(),
+        raising: Vec::new(),
+    };
     let mut response = resolve(&repo, &request).unwrap();
     assert_eq!(&*response.path, "tests/test_cart_2.py", "the commit has tests/test_cart.py");
     response.imports.remove(0)
@@ -74,4 +79,27 @@ fn names_of_nobody_get_nothing() {
             assert_eq!(ways, Vec::<String>::new(), "{name}");
         }
     }
+}
+
+#[test]
+fn a_functions_own_errors_are_classes_of_the_repository() {
+    let files = [
+        ("shop/__init__.py", "from .errors import BadItem\n"),
+        ("shop/errors.py", "class BadItem(Exception): pass\nclass Unused(Exception): pass\n"),
+        (
+            "shop/cart.py",
+            "from . import errors\n\n\ndef add(x):\n    if x:\n        raise errors.BadItem('no')\n    raise ValueError(x)\n\n\ndef other():\n    raise errors.Unused()\n",
+        ),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let commit = repository(dir.path(), &files);
+    let repo = GitRepo::open(dir.path()).unwrap();
+    let place = crate::effects::Place { path: "shop/cart.py".into(), function: "add".to_owned() };
+    let request = ResolveRequest { commit, raising: vec![place], ..ResolveRequest::default() };
+    let errors = resolve(&repo, &request).unwrap().errors;
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(
+        (errors[0].name.as_str(), errors[0].statement.as_str()),
+        ("BadItem", "from shop import BadItem")
+    );
 }
