@@ -145,7 +145,11 @@ fn outcome(kind: &str, output: &Value) -> (Tone, String) {
             if yes("/fixed") { Tone::Good } else { Tone::Bad },
             format!("{}: {}", text("/status"), text("/reason")),
         ),
-        "pr" => (Tone::Good, format!("{} {}", text("/action"), text("/branch"))),
+        "pr" if text("/pull/id").is_empty() => (Tone::Good, "dry run: nothing was written".to_owned()),
+        "pr" => {
+            let draft = if yes("/pull/draft") { " (draft)" } else { "" };
+            (Tone::Good, format!("{}{draft} {}", text("/pull/action"), text("/pull/branch")))
+        }
         _ => (Tone::Good, String::new()),
     }
 }

@@ -4,12 +4,12 @@ use prunella_engine::Kinds;
 use prunella_engine::types::Typed;
 
 use crate::types::{Candidate, Counts, Frame, Incident, Log, Pull, Repo, Reproduction, Verdict};
-use crate::{detect, pr, reproduce, test};
+use crate::{analyze, detect, generate, pr, reproduce, test};
 
 /// The kinds of this crate, with the records that they take and give.
 #[must_use]
 pub fn kinds() -> Kinds {
-    [detect::kind(), reproduce::kind(), test::kind(), pr::kind()]
+    [detect::kind(), reproduce::kind(), analyze::kind(), generate::kind(), test::kind(), pr::kind()]
         .into_iter()
         .fold(Kinds::default(), Kinds::with_kind)
         .with_record(&Log::ty())
