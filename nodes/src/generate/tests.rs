@@ -149,7 +149,7 @@ fn every_form_of_reply_gives_the_same_candidate() {
             (candidate.origin.as_str(), candidate.files.as_slice()),
             ("model/fixer", ["src/calc.py".into()].as_slice())
         );
-        assert_eq!(output.cursor.offered, [candidate.tree.clone()]);
+        assert_eq!(output.cursor.offered, std::slice::from_ref(&candidate.tree));
         trees.push(candidate.tree);
     }
     trees.dedup();
