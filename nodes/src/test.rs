@@ -33,8 +33,16 @@ pub fn kind() -> Kind {
         doc: "Judges a candidate by the repository's own tests, before and after, in the sandbox.",
         with: vec![
             Field { name: "candidate", ty: Candidate::ty(), doc: "The patch to judge." },
-            Field { name: "reproduction", ty: Reproduction::ty(), doc: "The test that must turn from red to green." },
-            Field { name: "command", ty: Option::<Vec<String>>::ty(), doc: "The test command; found out when absent." },
+            Field {
+                name: "reproduction",
+                ty: Reproduction::ty(),
+                doc: "The test that must turn from red to green.",
+            },
+            Field {
+                name: "command",
+                ty: Option::<Vec<String>>::ty(),
+                doc: "The test command; found out when absent.",
+            },
         ],
         output: Output::Fixed(Verdict::ty()),
         settings: Vec::new(),

@@ -278,9 +278,18 @@ fn runner_in_code(patch: &FilePatch, base: &Base, before: &str) -> Result<(), Re
     };
     // A fix that asks whether it is being tested mends nothing.
     let knows = |text: &str| {
-        ["PYTEST_", "PRUNELLA_", "\"pytest\"", "'pytest'", "\"_pytest", "'_pytest", "\"unittest\"", "'unittest'"]
-            .into_iter()
-            .find(|word| text.contains(word))
+        [
+            "PYTEST_",
+            "PRUNELLA_",
+            "\"pytest\"",
+            "'pytest'",
+            "\"_pytest",
+            "'_pytest",
+            "\"unittest\"",
+            "'unittest'",
+        ]
+        .into_iter()
+        .find(|word| text.contains(word))
     };
     let had = before.lines().any(|line| names(line).or(knows(line)).is_some());
     for line in patch.hunks.iter().flat_map(|hunk| &hunk.lines) {

@@ -79,7 +79,10 @@ pub(crate) fn weigh(seen: &Evidence) -> (f64, Vec<String>) {
     if seen.twins == 0 {
         lower(0.05, "no twin of the reproduction could be made".to_owned());
     } else {
-        lower(0.0, format!("{} twins of the reproduction (contradicted, renamed) do what they must", seen.twins));
+        lower(
+            0.0,
+            format!("{} twins of the reproduction (contradicted, renamed) do what they must", seen.twins),
+        );
     }
     if seen.flaky > 0 {
         lower(0.02, format!("{} flaky tests set aside", seen.flaky));

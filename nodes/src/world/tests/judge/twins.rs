@@ -93,7 +93,10 @@ impl Tester {
             match step.outcome(id) {
                 Some(outcome) if outcome == *must => seen.twins += 1,
                 Some(_) if *must == Outcome::Passed => {
-                    let reason = format!("a copy of the reproduction under another name does not pass: {}", describe(&step, id));
+                    let reason = format!(
+                        "a copy of the reproduction under another name does not pass: {}",
+                        describe(&step, id)
+                    );
                     return Ok(Err(Fall::new(VerdictStatus::NoEvidence, reason)));
                 }
                 Some(outcome) => {
