@@ -1,5 +1,7 @@
 //! Time and chance, injected. Drivers and stores use these and nothing else in the crate does.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one home of time and chance")]
+
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

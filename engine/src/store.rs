@@ -5,6 +5,8 @@
 //! run cannot write to it. When the disk is full or the database damaged, the error says so (exit 6) and every
 //! earlier record stays readable.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one home of files")]
+
 mod blobs;
 mod claims;
 mod error;

@@ -1,6 +1,8 @@
 //! Graph files as data: every file under `graphs/valid` checks, and every one under `graphs/invalid` is told what is
 //! wrong, letter for letter as its snapshot says.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads its cases")]
+
 #[path = "graph_support/kinds.rs"]
 mod kinds;
 

@@ -2,6 +2,8 @@
 //!
 //! [`LocalWorld`] performs effects by name; each one's handler is a plain function in the module of what it touches.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the module that the ban leads to")]
+
 pub mod apply;
 pub mod claims;
 pub mod evidence;

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test looks at a real repository")]
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "a test lays out a real repository")]
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 
