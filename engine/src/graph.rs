@@ -15,7 +15,7 @@ mod load;
 mod lower;
 mod model;
 mod template;
-mod yaml;
+pub mod yaml;
 
 pub use attempts::Loop;
 pub use builder::{Builder, Node as NodeBuilder};

@@ -1,5 +1,5 @@
 //! YAML as a small tree with byte spans. What makes a file mean more than it shows is refused: anchors, aliases,
-//! tags, merge keys, several documents, the same key twice.
+//! tags, merge keys, several documents, the same key twice. Graph files are read with it, and settings: [`tree`].
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 use serde_json::Value;
 
-use super::diagnostic::Report;
+use super::diagnostic::{Diagnostic, Report};
 
 /// Largest file, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
@@ -15,12 +15,13 @@ pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 const MAX_DEPTH: usize = 32;
 
 /// A span of bytes in the file.
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// A node of the tree.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
+pub struct Node {
+    /// Where it stands.
+    pub span: Span,
     pub(crate) data: Data,
 }
 
@@ -36,14 +37,17 @@ pub(crate) enum Data {
 
 /// A key of a map.
 #[derive(Debug, Clone)]
-pub(crate) struct Key {
-    pub(crate) name: String,
-    pub(crate) span: Span,
+pub struct Key {
+    /// The key itself.
+    pub name: String,
+    /// Where it stands.
+    pub span: Span,
 }
 
 impl Node {
-    /// What it is, for messages.
-    pub(crate) fn shape(&self) -> &'static str {
+    /// What it is, for messages: `a list`, `a map`, `nothing`, `true or false`, `a number` or `a text`.
+    #[must_use]
+    pub fn shape(&self) -> &'static str {
         match &self.data {
             Data::List(_) => "a list",
             Data::Map(_) => "a map",
@@ -56,16 +60,36 @@ impl Node {
         }
     }
 
-    /// The text of a scalar, as it is written.
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// The keys and values of a map, in the file's order.
+    #[must_use]
+    pub fn entries(&self) -> Option<&[(Key, Self)]> {
+        match &self.data {
+            Data::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    #[must_use]
+    pub fn items(&self) -> Option<&[Self]> {
+        match &self.data {
+            Data::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar, with quotes and folding undone.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         match &self.data {
             Data::Scalar(text, _) => Some(text),
             _ => None,
         }
     }
 
-    /// The value as JSON, by YAML's core schema.
-    pub(crate) fn json(&self) -> Value {
+    /// The value as JSON, by YAML's core schema with decimal numbers only.
+    #[must_use]
+    pub fn json(&self) -> Value {
         match &self.data {
             Data::List(items) => items.iter().map(Self::json).collect(),
             Data::Map(entries) => {
@@ -141,8 +165,30 @@ struct Open {
     repeated: bool,
 }
 
-/// Parses `report`'s source. Nothing when it cannot be used at all; the reason is in the report.
+/// Reads a file that is no graph, such as settings. `name` is what findings call it. Nothing when it is empty or
+/// holds comments only.
+///
+/// # Errors
+/// Everything that is wrong with it, in the file's order, each with its line.
+pub fn tree(name: &str, source: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
+    let mut report = Report::new(name, source);
+    let root = document(&mut report);
+    let found = report.finish();
+    if found.is_empty() { Ok(root.flatten()) } else { Err(found) }
+}
+
+/// Parses `report`'s source, which may not be empty. Nothing when it cannot be used at all; the reason is in the
+/// report.
 pub(crate) fn parse(report: &mut Report<'_>) -> Option<Node> {
+    let root = document(report)?;
+    if root.is_none() {
+        report.error("E001", &(0..0), "the file is empty");
+    }
+    root
+}
+
+/// The one document of the source, or that there is none; nothing at all after an error that ends the reading.
+fn document(report: &mut Report<'_>) -> Option<Option<Node>> {
     let source = report.source;
     if source.len() > MAX_BYTES {
         report.error("E003", &(0..0), format!("the file has {} bytes, more than {MAX_BYTES}", source.len()));
@@ -159,7 +205,7 @@ struct Builder<'r, 's> {
 }
 
 impl Builder<'_, '_> {
-    fn run(mut self, source: &str) -> Option<Node> {
+    fn run(mut self, source: &str) -> Option<Option<Node>> {
         let mut parser = Parser::new_from_str(source);
         let mut documents = 0;
         loop {
@@ -184,14 +230,14 @@ impl Builder<'_, '_> {
                     documents += 1;
                     if documents > 1 {
                         self.report
-                            .error("E002", &span, "a graph file is one document")
+                            .error("E002", &span, "a file is one document")
                             .label("a second one starts here");
                         return None;
                     }
                 }
                 Event::Alias(_) => {
                     self.report
-                        .error("E002", &span, "aliases are not used in graph files")
+                        .error("E002", &span, "aliases are not used here")
                         .help("repeat the value");
                     return None;
                 }
@@ -214,22 +260,19 @@ impl Builder<'_, '_> {
                 }
             }
         }
-        if self.root.is_none() {
-            self.report.error("E001", &(0..0), "the file is empty");
-        }
-        self.root
+        Some(self.root)
     }
 
     fn refuse(&mut self, span: &Span, anchor: usize, tag: bool) -> Option<()> {
         if tag {
             self.report
-                .error("E002", span, "tags are not used in graph files")
+                .error("E002", span, "tags are not used here")
                 .help("a text that starts with `!` must be quoted: \"!output.found\"");
             return None;
         }
         if anchor > 0 {
             self.report
-                .error("E002", span, "anchors are not used in graph files")
+                .error("E002", span, "anchors are not used here")
                 .help("repeat the value where it is used");
             return None;
         }
@@ -256,7 +299,7 @@ impl Builder<'_, '_> {
         if matches!(open.data, Data::Map(_)) && open.key.is_none() {
             if text == "<<" && style == ScalarStyle::Plain {
                 self.report
-                    .error("E002", &span, "merge keys are not used in graph files")
+                    .error("E002", &span, "merge keys are not used here")
                     .help("repeat the keys");
                 return None;
             }
@@ -329,7 +372,7 @@ mod tests {
         report.finish().iter().map(|d| d.code).collect()
     }
 
-    fn tree(source: &str) -> Node {
+    fn root(source: &str) -> Node {
         let mut report = Report::new("f", source);
         parse(&mut report).unwrap_or_else(|| panic!("{:?}", report.finish()))
     }
@@ -337,7 +380,7 @@ mod tests {
     #[test]
     fn values_and_their_places() {
         let source = "é: [1, -2.5, '3', ~, true, 0x1F, 30m, =a.b]\nb:\n  c: |\n    one\n      two\n  d: {e: 'it''s'}\n";
-        let root = tree(source);
+        let root = root(source);
         let expected = serde_json::json!({
             "é": [1, -2.5, "3", null, true, "0x1F", "30m", "=a.b"], "b": {"c": "one\n  two\n", "d": {"e": "it's"}}
         });
@@ -377,6 +420,16 @@ mod tests {
         assert_eq!(codes(&"[".repeat(200)), ["E003"]);
         assert_eq!(codes(&"- ".repeat(5000)), ["E003"]);
         assert_eq!(codes(&"x".repeat(MAX_BYTES + 1)), ["E003"]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_graph_may_be_empty() {
+        assert!(super::tree("f", "# nothing\n").unwrap().is_none());
+        let root = super::tree("f", "a: [1, {b: c}]\n").unwrap().unwrap();
+        let (key, list) = &root.entries().unwrap()[0];
+        assert_eq!((key.name.as_str(), list.items().unwrap().len(), list.text()), ("a", 2, None));
+        let found = super::tree("f", "a: 1\na: 2\n").unwrap_err();
+        assert_eq!((found.len(), found[0].line), (1, 2));
     }
 
     proptest::proptest! {

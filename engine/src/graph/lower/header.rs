@@ -15,7 +15,7 @@ use crate::Kinds;
 use crate::types::{FieldMap, Record, RecordField, Type, duration_ms};
 
 /// The version of the graph language.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = crate::format::GRAPH as u64;
 /// Names of types that need no declaration.
 const BASIC: [&str; 11] =
     ["string", "text", "diff", "int", "float", "bool", "path", "duration", "list", "map", "enum"];

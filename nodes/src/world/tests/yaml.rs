@@ -2,58 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser};
+use prunella_engine::graph::yaml::{self, Key, Node, Span};
 
 use super::settings::HostSettings;
 
-/// Deepest nesting.
-const MAX_DEPTH: usize = 16;
 /// Largest file in bytes.
 const MAX_BYTES: usize = 64 << 10;
 
-/// A node of the file and the line it starts at.
-struct Node {
-    line: usize,
-    value: Value,
-}
-
-enum Value {
-    Scalar(String),
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>),
-}
+/// What is wrong, and where.
+type Problem = (Span, String);
 
 /// Reads the test settings of a `prunella.yaml`. Other sections (`policy`, `models`, `pr`) are not looked into.
 ///
 /// # Errors
 /// `prunella.yaml:LINE: …`, when it is no YAML, or a key is unknown, twice, or of the wrong shape.
 pub(crate) fn read(text: &str) -> Result<HostSettings, String> {
-    let at = |line: usize, why: String| format!("prunella.yaml:{line}: {why}");
+    let at = |line: usize, why: &str| format!("prunella.yaml:{line}: {why}");
     if text.len() > MAX_BYTES {
-        return Err(at(1, format!("{} bytes; {MAX_BYTES} are allowed", text.len())));
+        return Err(at(1, &format!("{} bytes; {MAX_BYTES} are allowed", text.len())));
     }
+    let root = yaml::tree("prunella.yaml", text).map_err(|found| match found.first() {
+        Some(first) => at(first.line, &first.message),
+        None => at(1, "no YAML"),
+    })?;
     let mut out = HostSettings::default();
-    let Some(root) = parse(text).map_err(|(line, why)| at(line, why))? else { return Ok(out) };
-    for (key, node) in map(root, "the file").map_err(|(line, why)| at(line, why))? {
-        match key.as_str() {
-            "tests" => lower(node, &mut out).map_err(|(line, why)| at(line, why))?,
-            "policy" | "models" | "pr" => {}
-            _ => {
-                return Err(at(
-                    node.line,
-                    format!("unknown key `{key}`; there are `tests`, `policy`, `models`, `pr`"),
-                ));
-            }
-        }
-    }
+    let Some(root) = root else { return Ok(out) };
+    lower(&root, &mut out).map_err(|(span, why)| {
+        let before = text.get(..span.start).unwrap_or_default();
+        at(before.matches('\n').count() + 1, &why)
+    })?;
     Ok(out)
 }
 
-type Problem = (usize, String);
+fn lower(root: &Node, out: &mut HostSettings) -> Result<(), Problem> {
+    for (key, node) in map(root, "the file")? {
+        match key.name.as_str() {
+            "tests" => section(node, out)?,
+            "policy" | "models" | "pr" => {}
+            other => {
+                let why = format!("unknown key `{other}`; there are `tests`, `policy`, `models`, `pr`");
+                return Err((key.span.clone(), why));
+            }
+        }
+    }
+    Ok(())
+}
 
-fn lower(node: Node, out: &mut HostSettings) -> Result<(), Problem> {
-    for (key, node) in map(node, "`tests`")? {
-        match key.as_str() {
+fn section(tests: &Node, out: &mut HostSettings) -> Result<(), Problem> {
+    for (key, node) in map(tests, "`tests`")? {
+        match key.name.as_str() {
             "command" => out.command = Some(words(node, "`command`")?),
             "python" => out.python = Some(scalar(node, "`python`")?),
             "pythonpath" => out.pythonpath = words(node, "`pythonpath`")?,
@@ -61,104 +58,41 @@ fn lower(node: Node, out: &mut HostSettings) -> Result<(), Problem> {
             "env" => {
                 let mut env = BTreeMap::new();
                 for (name, value) in map(node, "`env`")? {
-                    env.insert(name, scalar(value, "a value of `env`")?);
+                    env.insert(name.name.clone(), scalar(value, "a value of `env`")?);
                 }
                 out.env = env;
             }
-            _ => {
+            other => {
                 let why = format!(
-                    "unknown key `tests.{key}`; there are `command`, `python`, `env`, `pythonpath`, `mounts`"
+                    "unknown key `tests.{other}`; there are `command`, `python`, `env`, `pythonpath`, `mounts`"
                 );
-                return Err((node.line, why));
+                return Err((key.span.clone(), why));
             }
         }
     }
     Ok(())
 }
 
-fn map(node: Node, what: &str) -> Result<Vec<(String, Node)>, Problem> {
-    match node.value {
-        Value::Map(entries) => Ok(entries),
-        Value::Scalar(text) if text.is_empty() => Ok(Vec::new()),
-        _ => Err((node.line, format!("{what} takes keys and values"))),
+fn map<'n>(node: &'n Node, what: &str) -> Result<&'n [(Key, Node)], Problem> {
+    match node.entries() {
+        Some(entries) => Ok(entries),
+        None if node.text().is_some_and(str::is_empty) => Ok(&[]),
+        None => Err((node.span.clone(), format!("{what} takes keys and values"))),
     }
 }
 
-fn words(node: Node, what: &str) -> Result<Vec<String>, Problem> {
-    match node.value {
-        Value::List(items) => items.into_iter().map(|item| scalar(item, what)).collect(),
-        _ => Err((node.line, format!("{what} takes a list, such as `[python, -m, pytest]`"))),
+fn words(node: &Node, what: &str) -> Result<Vec<String>, Problem> {
+    match node.items() {
+        Some(items) => items.iter().map(|item| scalar(item, what)).collect(),
+        None => Err((node.span.clone(), format!("{what} takes a list, such as `[python, -m, pytest]`"))),
     }
 }
 
-fn scalar(node: Node, what: &str) -> Result<String, Problem> {
-    match node.value {
-        Value::Scalar(text) => Ok(text),
-        _ => Err((node.line, format!("{what} takes plain text"))),
+fn scalar(node: &Node, what: &str) -> Result<String, Problem> {
+    match node.text() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err((node.span.clone(), format!("{what} takes plain text"))),
     }
-}
-
-fn parse(text: &str) -> Result<Option<Node>, Problem> {
-    let mut parser = Parser::new_from_str(text);
-    loop {
-        let (event, line) = next(&mut parser)?;
-        match event {
-            Event::StreamEnd => return Ok(None),
-            Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
-            event => return build(&mut parser, event, line, 0).map(Some),
-        }
-    }
-}
-
-fn next<'a>(parser: &mut Parser<'a, saphyr_parser::StrInput<'a>>) -> Result<(Event<'a>, usize), Problem> {
-    match parser.next_event() {
-        Some(Ok((event, span))) => Ok((event, span.start.line())),
-        Some(Err(e)) => Err((e.marker().line(), e.info().to_owned())),
-        None => Ok((Event::StreamEnd, 0)),
-    }
-}
-
-fn build<'a>(
-    parser: &mut Parser<'a, saphyr_parser::StrInput<'a>>,
-    event: Event<'a>,
-    line: usize,
-    depth: usize,
-) -> Result<Node, Problem> {
-    if depth > MAX_DEPTH {
-        return Err((line, "nested too deep".to_owned()));
-    }
-    let value = match event {
-        Event::Scalar(text, ..) => Value::Scalar(text.into_owned()),
-        Event::SequenceStart(..) => {
-            let mut items = Vec::new();
-            loop {
-                let (event, line) = next(parser)?;
-                if matches!(event, Event::SequenceEnd | Event::StreamEnd) {
-                    break;
-                }
-                items.push(build(parser, event, line, depth + 1)?);
-            }
-            Value::List(items)
-        }
-        Event::MappingStart(..) => {
-            let mut entries: Vec<(String, Node)> = Vec::new();
-            loop {
-                let (event, line) = next(parser)?;
-                if matches!(event, Event::MappingEnd | Event::StreamEnd) {
-                    break;
-                }
-                let key = scalar(build(parser, event, line, depth + 1)?, "a key")?;
-                if entries.iter().any(|(known, _)| *known == key) {
-                    return Err((line, format!("key `{key}` is there twice")));
-                }
-                let (event, line) = next(parser)?;
-                entries.push((key, build(parser, event, line, depth + 1)?));
-            }
-            Value::Map(entries)
-        }
-        _ => return Err((line, "anchors and aliases are not taken here".to_owned())),
-    };
-    Ok(Node { line, value })
 }
 
 #[cfg(test)]
@@ -181,9 +115,9 @@ mod tests {
             ("tests:\n  comand: [a]\n", "prunella.yaml:2: unknown key `tests.comand`"),
             ("test: {}\n", "prunella.yaml:1: unknown key `test`"),
             ("tests:\n  command: pytest -q\n", "prunella.yaml:2: `command` takes a list"),
-            ("tests: {env: {A: 1}, env: {}}\n", "prunella.yaml:1: key `env` is there twice"),
+            ("tests: {env: {A: 1}, env: {}}\n", "prunella.yaml:1: the key `env` is there twice"),
             ("tests: [\n", "prunella.yaml:"),
-            ("a: &x 1\nb: *x\n", "prunella.yaml:2: anchors and aliases"),
+            ("a: 1\nb: &x 1\n", "prunella.yaml:2: anchors are not used here"),
         ] {
             let why = read(text).unwrap_err();
             assert!(why.starts_with(place), "{text:?}: {why}");
