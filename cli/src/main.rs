@@ -1,5 +1,7 @@
 //! The `prunella` binary: arguments, terminal, exit codes. Everything else is in the libraries.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod command;
 mod exit;

@@ -4,6 +4,8 @@
 //! [`Node`]s; a node touches the world only through an [`Effect`] on its [`Ctx`], which the driver performs,
 //! records in the journal, and hands back. See `ARCHITECTURE.md` for the invariants.
 
+#![forbid(unsafe_code)]
+
 pub mod blob;
 pub mod canonical;
 pub mod clock;

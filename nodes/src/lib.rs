@@ -3,6 +3,8 @@
 //! Modules at the top are pure: they take values and ask for effects. Only [`world`] touches files, processes,
 //! sockets and clocks.
 
+#![forbid(unsafe_code)]
+
 pub mod analyze;
 pub mod detect;
 pub mod effects;

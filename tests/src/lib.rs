@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: the binary in a hermetic environment, real incidents laid out as
 //! repositories, and a scripted model behind a real socket.
 
+#![forbid(unsafe_code)]
+
 mod binary;
 mod cases;
 mod model;
