@@ -1,7 +1,9 @@
-//! The numbers of everything the engine writes. One place each; a newer one is refused, never guessed at.
+//! The numbers of everything the engine reads and writes. One place each; a newer one is refused, never guessed at.
 
 use crate::Fault;
 
+/// Graph files, their `format:`.
+pub const GRAPH: u32 = 1;
 /// Journal records and their chain.
 pub const JOURNAL: u32 = 1;
 /// The tables of a store.

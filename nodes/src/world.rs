@@ -192,3 +192,28 @@ fn happened<T: Serialize>(response: Option<T>) -> Result<Reconciled, EffectError
         None => Reconciled::DidNot,
     })
 }
+
+#[cfg(test)]
+mod table {
+    use super::*;
+
+    /// `ARCHITECTURE.md` lists the effects by name with their class, and no others.
+    #[test]
+    fn the_architecture_lists_these_effects() {
+        let text = include_str!("../../ARCHITECTURE.md");
+        let (_, after) = text.split_once("| effect | class |").unwrap();
+        let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let listed: Vec<(String, String)> = rows
+            .map(|row| {
+                let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`').to_owned());
+                (cells.next().unwrap(), cells.next().unwrap())
+            })
+            .collect();
+        let mut known: Vec<(String, String)> = EFFECTS
+            .iter()
+            .map(|(name, class)| ((*name).to_owned(), format!("{class:?}").to_lowercase()))
+            .collect();
+        known.sort();
+        assert_eq!(listed, known);
+    }
+}
