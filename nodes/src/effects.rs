@@ -227,6 +227,8 @@ data! {
         pub path: RepoPath,
         /// Classes of the repository that the functions in question raise, sorted by name.
         pub errors: Vec<Importable>,
+        /// The tests beside `path` are classes of `unittest`: so is one of ours, which any runner finds.
+        pub unittest: bool,
     }
     /// A name and how it is imported.
     pub struct Importable {
