@@ -9,6 +9,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
+/// Where a case laid out with a failing test has it.
+const REPRO: &str = "tests/test_incident_repro.py";
+
 /// One case, laid out.
 pub struct Case {
     /// The folder with `repo`, `incident.log`, `deps`, `oracle.patch`.
@@ -147,7 +150,12 @@ impl Case {
             ["-o", "addopts=", "-o", "filterwarnings=", "-o", "xfail_strict=false"].map(str::to_owned),
         );
         command.extend(list("pytest_args"));
-        command.extend(list("tests"));
+        let tests = list("tests");
+        command.extend(tests.iter().cloned());
+        // The test that reproduces the incident, where the suite's own command does not reach it.
+        if self.repo().join(REPRO).exists() && !tests.iter().any(|path| path == "tests") {
+            command.push(REPRO.to_owned());
+        }
         let deps = self.dir.join("deps").to_string_lossy().into_owned();
         let src = self.meta["src"].as_str().unwrap_or(".").to_owned();
         let mut args = vec!["--test-command".to_owned(), command.join(" ")];

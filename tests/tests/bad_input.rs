@@ -89,9 +89,8 @@ fn a_path_that_is_no_repository_is_5() {
 
 #[test]
 fn nothing_to_reproduce_from_is_unproven() {
-    let dir = shop(PASSING);
-    let outcome = run(&Prunella::new(), dir.path(), &["--json"]).code(10);
-    let said = outcome.json();
+    let (dir, prunella) = (shop(PASSING), Prunella::new());
+    let said = run(&prunella, dir.path(), &["--json"]).code(10).json();
     assert_eq!(said["end"], "unproven");
     let report = std::fs::read_to_string(said["report"].as_str().unwrap()).unwrap();
     assert!(report.contains("tried"), "{report}");

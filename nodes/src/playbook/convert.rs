@@ -98,6 +98,8 @@ fn accused<'a>(case: &Case, site: &Site<'a>) -> Vec<Wrong<'a>> {
         for n in site.nodes("call") {
             let name = field(n, "function").map_or("", |f| m.of(f));
             if name == "sum" {
+                let each = field(n, "arguments").filter(|a| a.kind() == "generator_expression");
+                add(each.and_then(|g| field(g, "body")), vec!["int({})", "float({})"]);
                 add(arguments(n).first().copied(), vec!["map(int, {})", "map(float, {})"]);
             }
             if matches!(name, "sorted" | "max" | "min") || name.ends_with(".sort") {

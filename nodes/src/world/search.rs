@@ -184,17 +184,21 @@ impl Run<'_> {
     /// Asks the tests that passed before, the best candidates first, until enough have broken none. One that
     /// breaks any is no repair.
     fn check(&mut self, survivors: Vec<Passing>, passing: &mut Vec<Passing>) -> Result<(), EffectError> {
-        for mut candidate in survivors {
+        let mut survivors = survivors.into_iter().peekable();
+        while survivors.peek().is_some() {
+            let mut group: Vec<Passing> = survivors.by_ref().take(ENOUGH + 1).collect();
             let checked = passing.iter().filter(|p| p.checked).count();
             if checked < ENOUGH && self.unchecked > 0 {
-                self.unchecked -= 1;
-                let edits = std::slice::from_ref(&candidate.proposal.edits);
-                match self.trial.regressions(&self.request.commit, edits)?.first() {
-                    Some(Some(0)) | Some(None) | None => candidate.checked = true,
-                    Some(Some(_)) => continue,
-                }
+                self.unchecked = self.unchecked.saturating_sub(group.len());
+                let edits: Vec<Vec<FileEdit>> = group.iter().map(|p| p.proposal.edits.clone()).collect();
+                let broken = self.trial.regressions(&self.request.commit, &edits)?;
+                let mut broken = broken.into_iter().map(|b| b.unwrap_or(0) == 0);
+                group.retain_mut(|candidate| {
+                    candidate.checked = broken.next().unwrap_or(true);
+                    candidate.checked
+                });
             }
-            passing.push(candidate);
+            passing.extend(group);
         }
         Ok(())
     }

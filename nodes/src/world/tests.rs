@@ -19,6 +19,7 @@ mod jobs;
 mod judge;
 mod probe;
 mod records;
+mod regressions;
 mod settings;
 mod yaml;
 

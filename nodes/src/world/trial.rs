@@ -41,4 +41,12 @@ impl Trial for TesterTrial<'_> {
         };
         Ok(outcomes.into_iter().map(outcome).collect())
     }
+
+    fn regressions(
+        &self,
+        commit: &str,
+        candidates: &[Vec<FileEdit>],
+    ) -> Result<Vec<Option<u64>>, EffectError> {
+        self.tester.regressions(commit, self.command.as_deref(), candidates)
+    }
 }

@@ -214,6 +214,10 @@ fn assigned(spot: &Spot, n: Node, out: &mut Drafts) {
                     _ => return,
                 };
                 set(spot, LOST, right, &new, 0.9, out);
+                if spot.of(a) == "sort" {
+                    let text = format!("sorted({}, reverse=True)", spot.of(o));
+                    set(spot, LOST, right, &text, 0.5, out);
+                }
             }
         }
         _ => {}

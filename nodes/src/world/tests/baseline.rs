@@ -1,5 +1,7 @@
 //! The tests at the base commit, run twice: what passes, what fails and how, what cannot be trusted.
 
+mod measure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -8,28 +10,17 @@ use prunella_engine::{EffectError, canonical};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::canary::{Canaries, Sung};
+use super::Tester;
 use super::command::{Command, without_choice};
-use super::jobs::{Ran, Start, Step, harness_hash, isolation_word};
-use super::records::{Broken, Failure, Outcome, StepRecords};
+use super::jobs::{Step, harness_hash};
+use super::records::{Broken, Failure, Outcome};
 use super::settings::{self, Settings};
-use super::{Tester, UNSTARTABLE};
 use crate::effects::{BaselineRequest, BaselineResponse, FailedTest};
 use crate::gate::is_test_module;
 use crate::types::Frame;
 
-/// Seconds that a whole suite may take at the base.
-const SUITE_LIMIT: f64 = 900.0;
 /// Most files that are bound read-only.
 const MAX_PROTECTED: usize = 600;
-
-/// pytest's options that a repository's configuration may make unusable here, from none overridden to most.
-const RUNGS: &[&[&str]] = &[
-    &[],
-    &["-o", "addopts="],
-    &["-o", "addopts=", "-o", "filterwarnings="],
-    &["-o", "addopts=", "-o", "filterwarnings=", "-o", "xfail_strict=false", "-o", "required_plugins="],
-];
 
 /// One test at the base.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -227,159 +218,6 @@ impl Tester {
         lock().insert(memory, Arc::clone(&prepared));
         Ok(prepared)
     }
-
-    fn measure(
-        &self,
-        settings: &Settings,
-        tree: &std::path::Path,
-        files: &BTreeSet<String>,
-    ) -> Result<Data, EffectError> {
-        let folder = test_dir(std::iter::empty(), files, &self.repo.subfolder);
-        let protect = protected(files, &BTreeSet::new());
-        let rungs =
-            if settings.command.runner() == "pytest" { RUNGS } else { RUNGS.get(..1).unwrap_or_default() };
-        let mut best: Option<(Vec<String>, Ran, Canaries)> = None;
-        for rung in rungs {
-            let overridden: Vec<String> = rung.iter().map(|word| (*word).to_owned()).collect();
-            let (ran, canaries) = self.once(settings, tree, &folder, &overridden, 0, Vec::new())?;
-            let found = decisive(&ran.steps.step(0), &canaries);
-            let better = best.as_ref().is_none_or(|(_, best, c)| found > decisive(&best.steps.step(0), c));
-            if better {
-                best = Some((overridden, ran, canaries));
-            }
-            if found.0 > 0 {
-                break;
-            }
-        }
-        let Some((overridden, first, canaries)) = best else {
-            return Err(nothing(settings, &StepRecords::default(), ""));
-        };
-        let one = first.steps.step(0);
-        if decisive(&one, &canaries) == (0, 0) {
-            return Err(nothing(
-                settings,
-                &one,
-                &first
-                    .incomplete()
-                    .or(one.incomplete())
-                    .map_or_else(String::new, |why| format!("{why}; {}", first.tail())),
-            ));
-        }
-        // The second run differs in what must not matter: another hash seed, and test files that cannot be written.
-        let (second, canaries_two) = self.once(settings, tree, &folder, &overridden, 1, protect)?;
-        let two = second.steps.step(0);
-        let mut tests = BTreeMap::new();
-        for (id, test) in &one.tests {
-            if canaries.owns(id, &test.path) {
-                continue;
-            }
-            let (a, b) = (one.outcome(id), two.outcome(id));
-            let base = BaseTest {
-                path: test.path.clone(),
-                outcome: a.filter(|_| a == b),
-                failure: test.failure.clone(),
-                starts: test.starts,
-            };
-            tests.insert(id.clone(), base);
-        }
-        for (id, test) in two.tests.iter().filter(|(id, test)| !canaries_two.owns(id, &test.path)) {
-            tests.entry(id.clone()).or_insert_with(|| BaseTest {
-                path: test.path.clone(),
-                outcome: None,
-                failure: test.failure.clone(),
-                starts: test.starts,
-            });
-        }
-        let wall = |step: &StepRecords| step.done.as_ref().map_or(0, |done| done.wall_ms);
-        let mut broken = one.broken.clone();
-        broken.sort();
-        broken.dedup();
-        Ok(Data {
-            tests,
-            broken,
-            overridden,
-            seconds: wall(&one).max(wall(&two)) as f64 / 1000.0,
-            canaries: canaries.listen(&one) == Sung::True && canaries_two.listen(&two) == Sung::True,
-            isolation: isolation_word(&second.report.isolation),
-        })
-    }
-
-    fn once(
-        &self,
-        settings: &Settings,
-        tree: &std::path::Path,
-        folder: &str,
-        overridden: &[String],
-        seed: u32,
-        protect: Vec<String>,
-    ) -> Result<(Ran, Canaries), EffectError> {
-        let canaries = Canaries::new(folder, settings.command.runner());
-        let edit = prunella_sandbox::Edit {
-            path: canaries.path.clone(),
-            content: Some(canaries.source.clone().into_bytes()),
-            executable: false,
-        };
-        let step = suite(settings, overridden, vec![canaries.path.clone()], SUITE_LIMIT);
-        let ran = self.launcher.run(Start {
-            tree,
-            settings,
-            edits: vec![edit],
-            protect,
-            steps: vec![step],
-            seed,
-            warm: None,
-        })?;
-        Ok((ran, canaries))
-    }
-}
-
-/// Tests that passed and tests that failed, without ours.
-fn decisive(step: &StepRecords, canaries: &Canaries) -> (usize, usize) {
-    let count = |outcome| {
-        step.tests
-            .iter()
-            .filter(|(id, test)| {
-                test.finished && test.outcome == Some(outcome) && !canaries.owns(id, &test.path)
-            })
-            .count()
-    };
-    (count(Outcome::Passed), count(Outcome::Failed))
-}
-
-/// The error of a baseline that proves nothing: which modules are missing, and where was looked.
-fn nothing(settings: &Settings, step: &StepRecords, more: &str) -> EffectError {
-    let mut why: Vec<String> = step.broken.iter().map(|b| format!("{}: {}", b.path, b.why)).collect();
-    why.sort();
-    why.dedup();
-    let count = why.len();
-    why.truncate(5);
-    if count > 5 {
-        why.push(format!("and {} more", count - 5));
-    }
-    if why.is_empty() {
-        let nothing = if more.is_empty() { "no test was collected" } else { more };
-        why.push(nothing.chars().take(2000).collect());
-    }
-    let facts = &settings.interpreter.facts;
-    let looked: Vec<String> = settings
-        .pythonpath
-        .iter()
-        .map(|entry| if entry.is_empty() { "the repository's top".to_owned() } else { entry.clone() })
-        .chain(facts.sites.iter().cloned())
-        .collect();
-    EffectError::new(
-        "tests.nothing",
-        UNSTARTABLE,
-        format!(
-            "no test passes or fails here with `{}` under Python {} ({}): {}; modules were looked for in {}",
-            settings.command.words().join(" "),
-            facts.version,
-            settings.interpreter.exe.display(),
-            why.join("; "),
-            looked.join(", ")
-        ),
-    )
-    .help("name the environment or the command: --python, --test-command, --pythonpath, or `tests: {command: […], python: …, pythonpath: […]}` in prunella.yaml at the repository's top")
 }
 
 /// The folder that a test of ours belongs in: where most tests are; before any were collected, where most test

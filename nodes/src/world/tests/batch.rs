@@ -106,7 +106,7 @@ impl Tester {
 }
 
 /// Content as the plan holds it: text, or hex where it is no text.
-fn encode(content: Option<&[u8]>) -> Value {
+pub(super) fn encode(content: Option<&[u8]>) -> Value {
     match content.map(std::str::from_utf8) {
         None => Value::Null,
         Some(Ok(text)) => Value::String(text.to_owned()),

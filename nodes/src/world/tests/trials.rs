@@ -4,10 +4,10 @@ mod attacks;
 mod honest;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use prunella_engine::blob::{Blobs, MemoryBlobs};
-use prunella_sandbox::{LinuxSandbox, Sandbox};
+use prunella_sandbox::testing::sandbox;
 use tempfile::TempDir;
 
 use super::{HostSettings, Tester};
@@ -71,22 +71,6 @@ struct Shop {
     reproduction: Reproduction,
 }
 
-/// Where the helper of the sandbox is; built when it is not there yet, as only its own package's tests build it.
-fn sandbox() -> Arc<dyn Sandbox> {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let debug = std::env::current_exe().unwrap().parent().and_then(Path::parent).unwrap().to_owned();
-        if !debug.join("sandbox-init").is_file() {
-            let status = std::process::Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "-p", "prunella-sandbox", "--bin", "sandbox-init"])
-                .status()
-                .unwrap();
-            assert!(status.success());
-        }
-    });
-    Arc::new(LinuxSandbox::new())
-}
-
 /// Commits `files` to a new repository.
 fn commit(folder: &Path, files: &[(&str, &str)]) {
     let repo = git2::Repository::init(folder).unwrap();
@@ -112,7 +96,8 @@ fn lay_out(files: &[(&str, &str)], command: &[&str]) -> Shop {
         command: (!command.is_empty()).then(|| command.iter().map(|word| (*word).to_owned()).collect()),
         ..HostSettings::default()
     };
-    let tester = Tester::new(Arc::clone(&repo), sandbox(), &folder.path().join("cache"), host).unwrap();
+    let tester =
+        Tester::new(Arc::clone(&repo), Arc::new(sandbox()), &folder.path().join("cache"), host).unwrap();
     let commit = repo.resolve("HEAD").unwrap();
     Shop { _folder: folder, repo, tester, commit, reproduction: Reproduction::default() }
 }
