@@ -253,6 +253,8 @@ data! {
         pub commit: String,
         /// The incident.
         pub incident: Incident,
+        /// The id of a test of the base commit that fails because of it; empty when there is none.
+        pub test: String,
     }
     /// What there is to know.
     pub struct GatherResponse {
