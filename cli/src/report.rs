@@ -1,12 +1,15 @@
 //! What a person gets when a run has come to rest: `report.md`, a summary, or JSON.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use prunella_engine::journal::Record;
 use prunella_engine::run::{Engine, RunResult};
 use prunella_engine::store::RunStatus;
 use prunella_nodes::page;
 use prunella_nodes::summary::{Told, tell};
+use prunella_nodes::world::forge::LocalForge;
+use prunella_nodes::world::git::GitRepo;
 use serde_json::{Value, json};
 
 use crate::exit;
@@ -30,7 +33,8 @@ pub(crate) fn conclude(
     let path = write_report(engine, run, &told)?;
     let code = if signal != 0 && result.status == RunStatus::Stopped { signal } else { result.exit };
     if as_json {
-        print_json(&as_value(&told, result, code, &path));
+        let page = told.summary.pull.as_ref().map(|pull| page_path(engine, local, &pull.id)).transpose()?;
+        print_json(&as_value(&told, result, code, &path, page.as_deref()));
         return Ok(code);
     }
     if let Some(error) = &result.error {
@@ -86,11 +90,23 @@ fn write_report(engine: &Engine, run: &str, told: &Told) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The file that holds the page of a local pull request.
+fn page_path(engine: &Engine, local: &Local, id: &str) -> Result<PathBuf> {
+    let dir = engine.store().dir().unwrap_or(std::path::Path::new(".")).to_owned();
+    Ok(LocalForge::new(&dir, Arc::new(GitRepo::open(&local.repo)?)).page_path(id))
+}
+
 /// The result of `run --json`, format 1.
-fn as_value(told: &Told, result: &RunResult, code: u8, report: &std::path::Path) -> Value {
+fn as_value(
+    told: &Told,
+    result: &RunResult,
+    code: u8,
+    report: &std::path::Path,
+    page: Option<&std::path::Path>,
+) -> Value {
     let summary = &told.summary;
     let pull = summary.pull.as_ref().map(|pull| {
-        json!({"id": pull.id, "branch": pull.branch, "commit": pull.commit, "draft": pull.draft, "action": pull.action, "page": pull.url})
+        json!({"id": pull.id, "branch": pull.branch, "commit": pull.commit, "draft": pull.draft, "action": pull.action, "page": page})
     });
     json!({
         "format": 1,

@@ -87,8 +87,9 @@ impl Node for Analyze {
         let typed: Input = serde_json::from_value(input.clone())
             .map_err(|e| NodeError::new("node.input", format!("analyze takes an incident: {e}")))?;
         let commit = base_commit(ctx)?;
+        let test = typed.reproduction.as_ref().map(existing_test).unwrap_or_default();
         let gathered =
-            ctx.call::<Gather>(&GatherRequest { commit, incident: typed.incident.clone() }).await?;
+            ctx.call::<Gather>(&GatherRequest { commit, incident: typed.incident.clone(), test }).await?;
         for what in &gathered.screened {
             ctx.log(format!("screened: {what}"));
         }
@@ -101,6 +102,11 @@ impl Node for Analyze {
         }
         plain::diagnosis(&typed.incident, &gathered.suspects, &schema)
     }
+}
+
+/// The id of the reproduction where the base commit has it; one of ours brings its source along.
+pub(crate) fn existing_test(reproduction: &Reproduction) -> String {
+    if reproduction.source.is_empty() { reproduction.test_id.clone() } else { String::new() }
 }
 
 /// The base commit that the driver tells every node.

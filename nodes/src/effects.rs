@@ -227,6 +227,8 @@ data! {
         pub path: RepoPath,
         /// Classes of the repository that the functions in question raise, sorted by name.
         pub errors: Vec<Importable>,
+        /// The tests beside `path` are classes of `unittest`: so is one of ours, which any runner finds.
+        pub unittest: bool,
     }
     /// A name and how it is imported.
     pub struct Importable {
@@ -251,6 +253,8 @@ data! {
         pub commit: String,
         /// The incident.
         pub incident: Incident,
+        /// The id of a test of the base commit that fails because of it; empty when there is none.
+        pub test: String,
     }
     /// What there is to know.
     pub struct GatherResponse {

@@ -208,10 +208,11 @@ async fn steps(
     let raising = raising(incident);
     let request = ResolveRequest { commit: commit.to_owned(), names: names.clone(), near, path, raising };
     // Without a name there is nothing to run, and nothing to ask.
-    let ResolveResponse { imports, path, errors } = match names.as_slice() {
+    let ResolveResponse { imports, path, errors, unittest } = match names.as_slice() {
         [] => ResolveResponse::default(),
         _ => ctx.call::<Resolve>(&request).await?,
     };
+    let unittest = unittest || baseline.runner == "unittest";
     let ways = |name: &str| -> &[String] {
         names
             .binary_search_by(|n| n.as_str().cmp(name))
@@ -240,7 +241,7 @@ async fn steps(
         let whole = calls[0].whole && absent(&calls[0]).is_none();
         for call in calls.iter().filter(|call| absent(call).is_none() && (call.whole || !whole)) {
             for (nth, imports) in combinations(call, &ways).into_iter().enumerate() {
-                let source = testfile::source(incident, call, &imports, &errors, &baseline.runner);
+                let source = testfile::source(incident, call, &imports, &errors, unittest);
                 if made.len() < MOST_PROBES && !made.contains(&source) {
                     made.push(source.clone());
                     let part = if call.whole { "its call" } else { "a part of its call" };

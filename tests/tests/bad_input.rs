@@ -93,7 +93,7 @@ fn nothing_to_reproduce_from_is_unproven() {
     let said = run(&prunella, dir.path(), &["--json"]).code(10).json();
     assert_eq!(said["end"], "unproven");
     let report = std::fs::read_to_string(said["report"].as_str().unwrap()).unwrap();
-    assert!(report.contains("tried"), "{report}");
+    assert!(report.contains("Tried") && report.contains("PRICES"), "{report}");
 }
 
 #[test]

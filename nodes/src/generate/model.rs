@@ -5,6 +5,7 @@ use prunella_engine::types::{Diff, RepoPath};
 use serde_json::Value;
 
 use super::Visit;
+use crate::analyze::existing_test;
 use crate::effects::{Apply, ApplyRequest, ApplyResponse, AskModel, Gather, GatherRequest, ModelResponse};
 use crate::patch::{is_test_file, prefix, without_thinking};
 use crate::prompt::{clipped, request, screen, screen_value};
@@ -44,6 +45,7 @@ pub(super) async fn ask(visit: &mut Visit<'_>, model: &Value) -> Result<Option<C
         .call::<Gather>(&GatherRequest {
             commit: visit.commit.clone(),
             incident: visit.input.incident.clone(),
+            test: existing_test(&visit.input.reproduction),
         })
         .await?;
     let mut prompt = ctx.render_or(PROMPT, &variables(visit, &ctx.text(&gathered.evidence)?))?;

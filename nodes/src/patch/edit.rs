@@ -213,7 +213,13 @@ fn place(hay: &[&str], path: &str, change: &Change) -> Result<(usize, usize, Vec
             for &divider in dividers.iter().rev() {
                 let search = lines.get(..divider).unwrap_or_default();
                 let replace = lines.get(divider + 1..).unwrap_or_default();
-                match replace_place(hay, path, search, replace) {
+                let placed = replace_place(hay, path, search, replace).or_else(|problem| {
+                    match (without_numbers(search, true), without_numbers(replace, false)) {
+                        (Some(bare), Some(new)) => replace_place(hay, path, &bare, &new),
+                        _ => Err(problem),
+                    }
+                });
+                match placed {
                     Ok(found) => return Ok(found),
                     Err(problem) => {
                         first_problem.get_or_insert(problem);
@@ -335,6 +341,22 @@ fn only(
 
 fn shift(lines: &[String], shift: &Shift) -> Vec<String> {
     lines.iter().map(|line| shift.apply(line)).collect()
+}
+
+/// `lines` without the line numbers that they were shown with (`>  12 | code`); nothing when they have none. New lines
+/// may lack them, the searched ones not.
+fn without_numbers(lines: &[String], all: bool) -> Option<Vec<String>> {
+    let bare = |line: &String| {
+        let (number, code) = line.split_once('|')?;
+        let digits = number.trim_start_matches(['>', ' ']).trim_end();
+        let numbered = !digits.is_empty() && digits.len() <= 7 && digits.bytes().all(|b| b.is_ascii_digit());
+        numbered.then(|| code.strip_prefix(' ').unwrap_or(code).to_owned())
+    };
+    let stripped = lines.iter().map(|line| match bare(line) {
+        None if !all || line.trim().is_empty() => Some(line.clone()),
+        found => found,
+    });
+    stripped.collect()
 }
 
 fn without_blank_edges(lines: &[String]) -> &[String] {

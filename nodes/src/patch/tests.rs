@@ -117,6 +117,16 @@ fn line_endings_marks_and_the_files_end_are_kept() {
 }
 
 #[test]
+fn line_numbers_of_the_evidence_are_no_part_of_a_file() {
+    for new in [format!(">    6 | {NEW}"), NEW.to_owned()] {
+        let reply = format!(
+            "src/calc.py\n<<<<<<< SEARCH\n     5 |     total = sum(values)\n>    6 | {OLD}\n=======\n     5 |     total = sum(values)\n{new}\n>>>>>>> REPLACE"
+        );
+        assert_eq!(text(&reply, "src/calc.py"), fixed());
+    }
+}
+
+#[test]
 fn an_underlined_title_is_no_divider() {
     let reply = "docs/notes.md\n<<<<<<< SEARCH\nTitle\n=======\n\ntext\n=======\nTitle\n=======\n\nmore\n>>>>>>> REPLACE";
     assert_eq!(text(reply, "docs/notes.md"), "Title\n=======\n\nmore\n");

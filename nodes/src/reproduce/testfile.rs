@@ -15,7 +15,7 @@ pub(super) fn name(incident: &Incident) -> String {
     format!("test_incident_{digits}")
 }
 
-/// The file with one test that makes `call` after `imports`, in the style of `runner`.
+/// The file with one test that makes `call` after `imports`, as a class of `unittest` or as a plain function.
 ///
 /// It passes too when the call is refused with one of `errors`, the repository's own: what to answer to such a call is the
 /// program's to say, and an error of its own is an answer.
@@ -24,10 +24,9 @@ pub(super) fn source(
     call: &Call,
     imports: &[String],
     errors: &[Importable],
-    runner: &str,
+    unittest: bool,
 ) -> String {
     let name = name(incident);
-    let unittest = runner == "unittest";
     let mut imports: Vec<String> = imports.to_vec();
     imports.extend(errors.iter().map(|error| error.statement.clone()));
     if unittest {
@@ -104,7 +103,7 @@ mod tests {
     fn a_function_for_pytest() {
         let imports = ["from shop import cart".to_owned(), "import io".to_owned()];
         assert_eq!(
-            source(&incident(), &call("cart.total([1])", false), &imports, &[], "pytest"),
+            source(&incident(), &call("cart.total([1])", false), &imports, &[], false),
             "\"\"\"Incident ab12cd34: KeyError in shop/cart.py, total.\"\"\"\n\nimport io\nfrom shop import cart\n\n\ndef test_incident_ab12cd34():\n    cart.total([1])\n"
         );
     }
@@ -112,7 +111,7 @@ mod tests {
     #[test]
     fn an_error_of_the_repositorys_own_is_an_answer() {
         let error = Importable { name: "Bad".into(), statement: "from shop import Bad".into() };
-        let text = source(&incident(), &call("f(1)", false), &[], &[error], "pytest");
+        let text = source(&incident(), &call("f(1)", false), &[], &[error], false);
         assert!(
             text.ends_with(
                 "from shop import Bad\n\n\ndef test_incident_ab12cd34():\n    try:\n        f(1)\n    except Bad:\n        pass  # refused by an error of its own\n"
@@ -123,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_class_for_unittest() {
-        let text = source(&incident(), &call("with f(1): pass", true), &[], &[], "unittest");
+        let text = source(&incident(), &call("with f(1): pass", true), &[], &[], true);
         assert!(text.contains("import asyncio\nimport unittest\n\n\nclass Incidentab12cd34Test(unittest.TestCase):\n    def test_incident_ab12cd34(self):\n        with f(1):\n            pass\n"), "{text}");
     }
 }

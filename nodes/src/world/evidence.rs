@@ -69,6 +69,7 @@ pub fn gather(
     }
     page.history(repo, &request.commit, &suspects)?;
     page.code(&suspects, &sources);
+    page.test(&request.test, &mut sources)?;
     page.mentions(repo, &request.commit, &suspects)?;
     let Page { text, mut screened } = page;
     screened.sort();
@@ -260,6 +261,23 @@ impl Page {
             self.line(&format!("`{}`, `{}`:\n", suspect.path, suspect.label));
             self.line(&fenced("python", &shown));
         }
+    }
+
+    /// The source of the failing test, from an id such as `tests/test_a.py::TestB::test_c[1]`.
+    fn test(&mut self, id: &str, sources: &mut Sources<'_>) -> Result<(), EffectError> {
+        let (path, rest) = id.split_once("::").unwrap_or((id, ""));
+        let name = rest.rsplit("::").next().unwrap_or_default().split('[').next().unwrap_or_default();
+        let (text, functions) = sources.load(path)?;
+        let Some(function) = functions.iter().find(|f| !name.is_empty() && f.name == name) else {
+            return Ok(());
+        };
+        let end = function.end.min(function.start + FUNCTION_LINES);
+        let shown = source::numbered(text, function.start, end, &[]);
+        let shown = self.own(path, &shown);
+        self.heading("The test that fails because of it");
+        self.line(&format!("`{path}`, which cannot be edited:\n"));
+        self.line(&fenced("python", &shown));
+        Ok(())
     }
 
     fn history(&mut self, repo: &GitRepo, commit: &str, suspects: &[Suspect]) -> Result<(), EffectError> {

@@ -27,6 +27,8 @@ const MOST_PLACES: usize = 5;
 /// Most errors of these.
 const MOST_ERRORS: usize = 5;
 
+/// Most test files that are looked at for their style.
+const MOST_TESTS: usize = 200;
 /// Most answers a name.
 const MOST_WAYS: usize = 4;
 
@@ -64,7 +66,30 @@ pub fn resolve(repo: &GitRepo, request: &ResolveRequest) -> Result<ResolveRespon
             Some(Importable { name: name.clone(), statement })
         })
         .collect();
-    Ok(ResolveResponse { imports, path: RepoPath(free(&request.path, &files)), errors })
+    let unittest = unittest_style(repo, &request.commit, &request.path, &files)?;
+    Ok(ResolveResponse { imports, path: RepoPath(free(&request.path, &files)), errors, unittest })
+}
+
+/// Whether the tests in the folder of `path` are classes of `unittest`, and none is a plain function.
+fn unittest_style(repo: &GitRepo, commit: &str, path: &str, files: &[String]) -> Result<bool, EffectError> {
+    let folder = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let here = folder(path);
+    let mut classes = false;
+    for file in files.iter().filter(|file| folder(file) == here && file.ends_with(".py")).take(MOST_TESTS) {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        if !name.starts_with("test") {
+            continue;
+        }
+        let text = repo
+            .read(commit, file)?
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
+        if text.lines().any(|line| line.starts_with("def test") || line.starts_with("async def test")) {
+            return Ok(false);
+        }
+        classes |= text.contains("TestCase)");
+    }
+    Ok(classes)
 }
 
 /// The names of the classes that the functions in question raise, sorted.

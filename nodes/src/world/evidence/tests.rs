@@ -40,8 +40,16 @@ fn run(shop: &Fixture, excerpt: &str, frames: Vec<Frame>) -> (GatherResponse, St
         frames,
         ..Incident::default()
     };
-    let response =
-        gather(&shop.repo, &GatherRequest { commit: shop.base.clone(), incident }, &blobs).unwrap();
+    let response = gather(
+        &shop.repo,
+        &GatherRequest {
+            commit: shop.base.clone(),
+            incident,
+            test: "tests/test_shop.py::TestX::test_total[a]".to_owned(),
+        },
+        &blobs,
+    )
+    .unwrap();
     let text = String::from_utf8(blobs.get(&response.evidence).unwrap()).unwrap();
     (response, text)
 }
@@ -76,6 +84,7 @@ fn the_repository_tells_what_it_knows() {
         "src/app.py:5: return Shop({}).total('a')",
         "tests/test_shop.py:2: assert Shop",
         "Traceback …",
+        "     1 | def test_total():",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
