@@ -1,6 +1,10 @@
 //! The shipped demo is true: its tests pass, its job dies, and the log holds what the job really prints.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test lays out and runs real files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test lays out and runs real files"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -236,9 +236,7 @@ impl Builder<'_, '_> {
                     }
                 }
                 Event::Alias(_) => {
-                    self.report
-                        .error("E002", &span, "aliases are not used here")
-                        .help("repeat the value");
+                    self.report.error("E002", &span, "aliases are not used here").help("repeat the value");
                     return None;
                 }
                 Event::Scalar(text, style, anchor, tag) => {
@@ -298,9 +296,7 @@ impl Builder<'_, '_> {
         };
         if matches!(open.data, Data::Map(_)) && open.key.is_none() {
             if text == "<<" && style == ScalarStyle::Plain {
-                self.report
-                    .error("E002", &span, "merge keys are not used here")
-                    .help("repeat the keys");
+                self.report.error("E002", &span, "merge keys are not used here").help("repeat the keys");
                 return None;
             }
             open.repeated = !open.seen.insert(text.clone());

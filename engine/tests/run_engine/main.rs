@@ -1,6 +1,10 @@
 //! Runs of scripted nodes on a scripted world: everything the engine promises, without an incident in sight.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look at files and kill processes")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests look at files and kill processes"
+)]
 
 #[cfg(test)]
 mod kill;
