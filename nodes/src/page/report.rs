@@ -45,6 +45,8 @@ pub struct RunSummary {
     pub help: Option<String>,
     /// Whether the run can be resumed.
     pub resumable: bool,
+    /// Whether the tests ran without isolation, so that nothing could count as fixed.
+    pub unguarded: bool,
     /// Whether a model is configured.
     pub model: bool,
     /// Why there was nothing to do: what is known of the incident.
@@ -234,6 +236,11 @@ fn next(run: &RunSummary, out: &mut String) -> Result {
             (_, "unproven") => (
                 "Add a test that fails because of it (or name the test command), commit it, and run again",
                 run_again(""),
+            ),
+            _ if run.unguarded => (
+                "It ran without isolation, where nothing counts as fixed. Run it again without `--sandbox none`; \
+                 this says whether the sandbox works here",
+                format!("prunella doctor --repo {repo}"),
             ),
             _ if !run.model => (
                 "The playbook has no fix for this. With a model it can go further",

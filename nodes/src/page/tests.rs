@@ -278,6 +278,11 @@ fn the_next_command_fits_the_end() {
         run.pull = Some(Pull { id: "ab12cd34".to_owned(), draft: true, ..Pull::default() });
     };
     assert_eq!(next(&healed), "prunella pulls show ab12cd34 --repo ./service");
+    let unguarded = |run: &mut RunSummary| {
+        ends("unhealed", "failure")(run);
+        run.unguarded = true;
+    };
+    assert_eq!(next(&unguarded), "prunella doctor --repo ./service");
     let other = |run: &mut RunSummary| {
         ends("unproven", "failure")(run);
         run.again = ["prunella", "run", "/srv/my graph.yaml"].map(str::to_owned).to_vec();
