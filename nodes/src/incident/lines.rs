@@ -310,7 +310,8 @@ mod tests {
 
     #[test]
     fn the_newest_lines_are_kept() {
-        let texts = |log, most| newest(log, most).iter().map(|line| line.text.to_string()).collect::<Vec<_>>();
+        let texts =
+            |log, most| newest(log, most).iter().map(|line| line.text.to_string()).collect::<Vec<_>>();
         assert_eq!(texts("a\nb\nc\nd", 2), ["b", "c", "d"]);
         assert_eq!(texts("a\nb", 2), ["a", "b"]);
         let record = format!(r#"{{"t": "{HEADER}{}"}}"#, r"\nx".repeat(50));

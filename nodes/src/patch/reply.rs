@@ -189,7 +189,10 @@ impl Fences {
             Some((at, fence.ticks.chars().next()?, fence.ticks.len()))
         };
         let marks = lines.iter().enumerate().filter(|(_, line)| search_marker(line).is_some());
-        Self { marks: marks.map(|(at, _)| at).collect(), bare: lines.iter().enumerate().filter_map(bare).collect() }
+        Self {
+            marks: marks.map(|(at, _)| at).collect(),
+            bare: lines.iter().enumerate().filter_map(bare).collect(),
+        }
     }
 
     /// The line that closes the fence of `ticks` at `start`.

@@ -83,7 +83,8 @@ fn blob_size<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execut
 fn sorted<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let Some(arg) = args.pop() else { return Err(ExecutionError::missing_argument_or_target()) };
     let map = arg.downcast_ref::<CelMap>();
-    let items = map.map(|map| map.inner().len()).or(arg.downcast_ref::<CelList>().map(|list| list.inner().len()));
+    let items =
+        map.map(|map| map.inner().len()).or(arg.downcast_ref::<CelList>().map(|list| list.inner().len()));
     let Some(left) = ITEMS.get().checked_sub(items.unwrap_or(0)) else {
         let why = format!("more than {MAX_ITEMS} items are visited");
         return Err(ExecutionError::function_error("map", &why));
