@@ -34,7 +34,8 @@ pub(crate) fn conclude(
     let path = write_report(engine.store(), run, &told)?;
     let code = if signal != 0 && result.status == RunStatus::Stopped { signal } else { result.exit };
     if as_json {
-        let page = told.summary.pull.as_ref().map(|pull| page_path(engine.store(), local, &pull.id)).transpose()?;
+        let page =
+            told.summary.pull.as_ref().map(|pull| page_path(engine.store(), local, &pull.id)).transpose()?;
         print_json(&as_value(&told, result, code, &path, page.as_deref()));
         return Ok(code);
     }

@@ -103,10 +103,7 @@ pub(crate) fn store(given: Option<PathBuf>) -> Result<Arc<Store>> {
 /// The chosen backend.
 pub(crate) fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
     match choice {
-        #[cfg(target_os = "linux")]
-        SandboxChoice::Linux => Arc::new(prunella_sandbox::LinuxSandbox::new()),
-        #[cfg(not(target_os = "linux"))]
-        SandboxChoice::Linux => Arc::new(prunella_sandbox::Unavailable),
+        SandboxChoice::Linux => prunella_sandbox::native().into(),
         SandboxChoice::None => Arc::new(prunella_sandbox::NoSandbox),
     }
 }

@@ -1,5 +1,7 @@
 //! The command line as a person and a script meet it: what is refused, with which code, and what it says next.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
