@@ -177,3 +177,10 @@ fn a_configured_model_without_a_credential_is_4() {
     let outcome = run(&prunella, dir.path(), &[]).code(4);
     assert!(outcome.stderr.contains("PRUNELLA_API_KEY"), "{outcome:?}");
 }
+
+#[test]
+fn a_repository_without_tests_is_unproven_and_no_obstacle() {
+    let (dir, prunella) = (shop(""), Prunella::new());
+    let said = run(&prunella, dir.path(), &["--json"]).code(10).json();
+    assert_eq!(said["end"], "unproven", "{said}");
+}

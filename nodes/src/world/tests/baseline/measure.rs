@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prunella_engine::EffectError;
 
 use super::{BaseTest, Data, protected, suite, test_dir};
+use crate::patch::is_test_file;
 use crate::world::tests::canary::{Canaries, Sung};
 use crate::world::tests::jobs::{Ran, Start, isolation_word};
 use crate::world::tests::records::{Outcome, StepRecords};
@@ -25,7 +26,7 @@ impl Tester {
     /// Both runs, over the least that has to be overridden.
     ///
     /// # Errors
-    /// Exit 15 when no test passes or fails, 31 when the sandbox cannot start.
+    /// Exit 15 when there are tests and none passes or fails, 31 when the sandbox cannot start.
     pub(super) fn measure(
         &self,
         settings: &Settings,
@@ -68,7 +69,11 @@ impl Tester {
             return Err(nothing(settings, &StepRecords::default(), ""));
         };
         let one = first.steps.step(0);
-        if decisive(&one, &canaries) == (0, 0) {
+        // A repository without a test is no obstacle: ours may be its first. Our canaries say whether the runner works.
+        let untested = one.broken.is_empty()
+            && !files.iter().any(|path| is_test_file(path))
+            && canaries.listen(&one) == Sung::True;
+        if decisive(&one, &canaries) == (0, 0) && !untested {
             return Err(nothing(
                 settings,
                 &one,
