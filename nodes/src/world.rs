@@ -160,7 +160,11 @@ impl Inside {
             Apply::NAME => done(apply::apply(repo, &request::<Apply>(call)?, blobs)?),
             SearchPlaybook::NAME => {
                 let request = request::<SearchPlaybook>(call)?;
-                let trial = trial::TesterTrial { tester, command: request.command.clone() };
+                let trial = trial::TesterTrial {
+                    tester,
+                    command: request.command.clone(),
+                    patience: Default::default(),
+                };
                 done(search::search(repo, &trial, &request, blobs)?)
             }
             Judge::NAME => done(tester.judge(&request::<Judge>(call)?, blobs)?),

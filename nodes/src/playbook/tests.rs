@@ -75,7 +75,7 @@ fn a_test_is_never_edited() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
     fn never_panics_on_any_trace(

@@ -20,7 +20,13 @@ const ENOUGH: usize = 3;
 /// Most candidates whose regressions are looked for.
 const MOST_CHECKED: usize = 40;
 /// Failed candidates that got further than the base and are worth a second edit.
-const EXTENDED: usize = 8;
+const EXTENDED: usize = 5;
+/// Second edits that are tried on top of one first edit.
+const SECOND: usize = 12;
+/// After this many candidates without an outcome, most of them hanging, the search ends.
+const MOST_HUNG: usize = 100;
+/// A batch whose best is below this share of what was found is not run, and such a fix is not offered beside it.
+const WORTH: f64 = 0.7;
 
 /// A passing candidate below this is no reason to stop looking.
 const DOUBTFUL: f64 = 0.5;
@@ -106,26 +112,26 @@ pub fn search(
         seen: request.judged.iter().cloned().collect(),
         left: most,
         unchecked: MOST_CHECKED,
+        hung: 0,
     };
 
-    for batch in proposals.chunks(BATCH) {
-        // Those that were not checked are no reason to stop looking: they are many when the test is weak.
-        let checked: Vec<f64> = passing.iter().filter(|p| p.checked).map(|p| p.proposal.score).collect();
-        let best = checked.iter().copied().fold(0.0, f64::max);
-        if checked.len() >= ENOUGH || batch.first().is_some_and(|p| p.score < best * 0.7) {
-            break;
-        }
-        run.try_batch(batch.to_vec(), false, &failure, &mut passing, &mut further)?;
-    }
-    // Nothing, or nothing worth much: perhaps the first edit was right and something else is wrong as well.
+    // What is likely first; then a second edit where one got further; small changes of meaning only after that,
+    // because they are many and the ones in a loop run into the limit.
+    let likely = proposals.partition_point(|p| p.score >= DOUBTFUL);
+    let (likely, rest) = proposals.split_at(likely);
+    run.batches(likely, &failure, &mut passing, &mut further)?;
     if passing.iter().all(|p| !p.checked || p.proposal.score < DOUBTFUL) {
         further.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
-        for (first, next) in further.into_iter().take(EXTENDED) {
+        for (first, next) in std::mem::take(&mut further).into_iter().take(EXTENDED) {
+            if run.hung > MOST_HUNG {
+                break;
+            }
             let extended = extend(&sources, &first, &next);
             response.proposed += extended.len() as u64;
             run.try_batch(extended, true, &next, &mut passing, &mut Vec::new())?;
         }
     }
+    run.batches(rest, &failure, &mut passing, &mut further)?;
     response.tried = (most - run.left) as u64;
     response.found = rank(&sources, passing, blobs)?;
     Ok(response)
@@ -139,9 +145,31 @@ struct Run<'r> {
     seen: BTreeSet<String>,
     left: usize,
     unchecked: usize,
+    hung: usize,
 }
 
 impl Run<'_> {
+    /// Tries proposals batch by batch, best first, until there are enough or the rest is not worth it.
+    fn batches(
+        &mut self,
+        proposals: &[Proposal],
+        failure: &Failure,
+        passing: &mut Vec<Passing>,
+        further: &mut Vec<(Proposal, Failure)>,
+    ) -> Result<(), EffectError> {
+        for batch in proposals.chunks(BATCH) {
+            // Those that were not checked are no reason to stop looking: they are many when the test is weak.
+            let checked: Vec<f64> = passing.iter().filter(|p| p.checked).map(|p| p.proposal.score).collect();
+            let best = checked.iter().copied().fold(0.0, f64::max);
+            let poor = batch.first().is_some_and(|p| p.score < best * WORTH);
+            if checked.len() >= ENOUGH || poor || self.hung > MOST_HUNG {
+                break;
+            }
+            self.try_batch(batch.to_vec(), false, failure, passing, further)?;
+        }
+        Ok(())
+    }
+
     /// Tries what was not seen before. Those that pass, and those that fail in a later place, are sorted out.
     fn try_batch(
         &mut self,
@@ -169,6 +197,7 @@ impl Run<'_> {
         let outcomes = self.trial.try_all(&self.request.commit, &self.request.reproduction, &edits)?;
         let mut survivors = Vec::new();
         for ((proposal, tree), outcome) in fresh.into_iter().zip(outcomes) {
+            self.hung += usize::from(!outcome.problem.is_empty());
             if outcome.passed {
                 survivors.push(Passing { proposal, tree, checked: false, composed });
             } else if let Some(failed) = outcome.failure {
@@ -262,7 +291,7 @@ fn extend(sources: &Sources, first: &Proposal, next: &Failure) -> Vec<Proposal> 
     }
     playbook::propose(next, &patched)
         .into_iter()
-        .take(BATCH)
+        .take(SECOND)
         .map(|second| {
             let mut edits: BTreeMap<String, Option<Vec<u8>>> = first.edits.iter().cloned().collect();
             edits.extend(second.edits);
@@ -310,8 +339,14 @@ fn rank(
         })
         .collect();
     sized.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then_with(|| a.2.tree.cmp(&b.2.tree)));
-    let mut found = Vec::new();
-    for (score, _, p) in sized.into_iter().take(MOST_FOUND) {
+    let mut found: Vec<PlaybookFix> = Vec::new();
+    for (score, _, p) in sized {
+        let best = found.first().map_or(0.0, |f| f.score);
+        // The same repair without what it also mends next door is no alternative of its own.
+        let part = found.iter().any(|f| f.summary.starts_with(&format!("{};", p.proposal.summary)));
+        if found.len() >= MOST_FOUND || score < best * WORTH || part {
+            continue;
+        }
         let diff = diff(sources, &p.proposal.edits);
         let diff = blobs
             .put(diff.as_bytes())

@@ -160,7 +160,7 @@ fn two_edits_where_one_is_not_enough() {
     let found = search(
         &repo,
         &Plain { repo: &repo, wide: false },
-        &request(&repo, "test_empty", 400),
+        &request(&repo, "test_empty", 120),
         &MemoryBlobs::default(),
     );
     let found = found.unwrap();
