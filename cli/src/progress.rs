@@ -125,7 +125,8 @@ fn outcome(kind: &str, output: &Value) -> (Tone, String) {
     match kind {
         "detect" => {
             let what = match text("/status").as_str() {
-                "none" => "no incident in the log".to_owned(),
+                "none" if text("/known").is_empty() => "no incident in the log".to_owned(),
+                "none" => text("/known"),
                 "known" => format!("{}: {}", text("/incident/exception"), text("/known")),
                 _ => format!("{} ({})", text("/incident/exception"), short(&text("/incident/fingerprint"))),
             };

@@ -1,13 +1,14 @@
 //! What a person gets when a run has come to rest: `report.md`, a summary, or JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prunella_engine::journal::Record;
 use prunella_engine::run::{Engine, RunResult};
-use prunella_engine::store::RunStatus;
+use prunella_engine::store::{RunStatus, Store};
 use prunella_nodes::page;
 use prunella_nodes::summary::{Told, tell};
+use prunella_nodes::types::Pull;
 use prunella_nodes::world::forge::LocalForge;
 use prunella_nodes::world::git::GitRepo;
 use serde_json::{Value, json};
@@ -29,15 +30,16 @@ pub(crate) fn conclude(
     as_json: bool,
     signal: u8,
 ) -> Result {
-    let told = told(engine, run, Some(result), local)?;
-    let path = write_report(engine, run, &told)?;
+    let told = told(engine.store(), run, Some(result), local)?;
+    let path = write_report(engine.store(), run, &told)?;
     let code = if signal != 0 && result.status == RunStatus::Stopped { signal } else { result.exit };
     if as_json {
-        let page = told.summary.pull.as_ref().map(|pull| page_path(engine, local, &pull.id)).transpose()?;
+        let page =
+            told.summary.pull.as_ref().map(|pull| page_path(engine.store(), local, &pull.id)).transpose()?;
         print_json(&as_value(&told, result, code, &path, page.as_deref()));
         return Ok(code);
     }
-    if let Some(error) = &result.error {
+    if let Some(error) = result.error.as_ref().filter(|error| error.code != "run.stopped") {
         crate::terminal::failure(&Failure { code, message: error.message.clone(), help: error.help.clone() });
     }
     if told.summary.resumable {
@@ -49,7 +51,7 @@ pub(crate) fn conclude(
             pull.id,
             if pull.draft { " (draft)" } else { "" },
             pull.branch,
-            pull.url
+            page_of(pull, local)
         ));
     }
     if let Some(page) = &told.page {
@@ -63,8 +65,7 @@ pub(crate) fn conclude(
 ///
 /// # Errors
 /// Exit 6 when the store cannot be read, 3 when the stored graph does not check.
-pub(crate) fn told(engine: &Engine, run: &str, result: Option<&RunResult>, local: &Local) -> Result<Told> {
-    let store = engine.store();
+pub(crate) fn told(store: &Arc<Store>, run: &str, result: Option<&RunResult>, local: &Local) -> Result<Told> {
     let records: Vec<Record> = store.records(run)?.into_iter().map(|sealed| sealed.record).collect();
     let Some(Record::Header(header)) = records.first() else {
         return Err(Failure::new(exit::BUG, format!("the journal of run {run} has no header")));
@@ -74,15 +75,33 @@ pub(crate) fn told(engine: &Engine, run: &str, result: Option<&RunResult>, local
     let graph = loader()(&String::from_utf8_lossy(&source))?;
     let mut told = tell(&graph, &records, result, store.as_ref());
     told.summary.repo = local.repo.display().to_string();
+    told.summary.again.clone_from(&local.again);
     if let Ok(inputs) = header.inputs.unpack(&Value::Null, store.as_ref()) {
         told.summary.log = inputs["log"]["name"].as_str().unwrap_or_default().to_owned();
     }
     Ok(told)
 }
 
+/// Where the page of `pull` is read, from any folder.
+fn page_of(pull: &Pull, local: &Local) -> String {
+    match pull.url.strip_prefix("prunella ") {
+        Some(_) => format!("{} --repo {}", pull.url, page::shell(&[local.repo.display().to_string()])),
+        None => pull.url.clone(),
+    }
+}
+
+/// The file that holds the page of a local pull request.
+fn page_path(store: &Store, local: &Local, id: &str) -> Result<PathBuf> {
+    let dir = store.dir().unwrap_or(Path::new("."));
+    Ok(LocalForge::new(dir, Arc::new(GitRepo::open(&local.repo)?)).page_path(id))
+}
+
 /// Writes `report.md` of the run into the store.
-fn write_report(engine: &Engine, run: &str, told: &Told) -> Result<PathBuf> {
-    let dir = engine.store().dir().unwrap_or(std::path::Path::new(".")).join("reports").join(run);
+///
+/// # Errors
+/// Exit 6 when it cannot be written.
+pub(crate) fn write_report(store: &Store, run: &str, told: &Told) -> Result<PathBuf> {
+    let dir = store.dir().unwrap_or(Path::new(".")).join("reports").join(run);
     let path = dir.join("report.md");
     std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(&path, page::report(&told.summary))).map_err(
         |e| Failure::new(exit::STORE, format!("the report {} cannot be written: {e}", path.display())),
@@ -90,20 +109,8 @@ fn write_report(engine: &Engine, run: &str, told: &Told) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The file that holds the page of a local pull request.
-fn page_path(engine: &Engine, local: &Local, id: &str) -> Result<PathBuf> {
-    let dir = engine.store().dir().unwrap_or(std::path::Path::new(".")).to_owned();
-    Ok(LocalForge::new(&dir, Arc::new(GitRepo::open(&local.repo)?)).page_path(id))
-}
-
 /// The result of `run --json`, format 1.
-fn as_value(
-    told: &Told,
-    result: &RunResult,
-    code: u8,
-    report: &std::path::Path,
-    page: Option<&std::path::Path>,
-) -> Value {
+fn as_value(told: &Told, result: &RunResult, code: u8, report: &Path, page: Option<&Path>) -> Value {
     let summary = &told.summary;
     let pull = summary.pull.as_ref().map(|pull| {
         json!({"id": pull.id, "branch": pull.branch, "commit": pull.commit, "draft": pull.draft, "action": pull.action, "page": page})
@@ -136,6 +143,6 @@ fn as_value(
 
 /// Millionths of a dollar as dollars.
 #[expect(clippy::cast_precision_loss, reason = "nobody spends 2^53 millionths of a dollar")]
-fn micro(microusd: u64) -> f64 {
+pub(crate) fn micro(microusd: u64) -> f64 {
     microusd as f64 / 1_000_000.0
 }

@@ -28,6 +28,9 @@ pub(crate) struct Local {
     pub tests: HostSettings,
     /// `linux` or `none`.
     pub sandbox: String,
+    /// The command line that runs it again from any folder, in words.
+    #[serde(default)]
+    pub again: Vec<String>,
 }
 
 impl Local {
@@ -37,9 +40,11 @@ impl Local {
     /// Exit 2 when the test command cannot be split into words.
     pub(crate) fn new(repo: &Path, args: &TestArgs) -> Result<Self> {
         Ok(Self {
-            repo: repo.to_owned(),
+            // A run is resumed from any folder.
+            repo: repo.canonicalize().unwrap_or_else(|_| repo.to_owned()),
             tests: host_settings(args)?,
             sandbox: args.sandbox.word().to_owned(),
+            again: Vec::new(),
         })
     }
 
@@ -98,10 +103,7 @@ pub(crate) fn store(given: Option<PathBuf>) -> Result<Arc<Store>> {
 /// The chosen backend.
 pub(crate) fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
     match choice {
-        #[cfg(target_os = "linux")]
-        SandboxChoice::Linux => Arc::new(prunella_sandbox::LinuxSandbox::new()),
-        #[cfg(not(target_os = "linux"))]
-        SandboxChoice::Linux => Arc::new(prunella_sandbox::Unavailable),
+        SandboxChoice::Linux => prunella_sandbox::native().into(),
         SandboxChoice::None => Arc::new(prunella_sandbox::NoSandbox),
     }
 }
@@ -112,8 +114,9 @@ pub(crate) fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
 /// Exit 5 when it is no repository, 6 when the cache cannot be written.
 pub(crate) fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)> {
     let repo = Arc::new(GitRepo::open(&local.repo)?);
-    let tester =
-        Tester::new(Arc::clone(&repo), sandbox(local.choice()), &store.join("cache"), local.tests.clone())?;
+    // What was measured without isolation must never stand for what is measured with it.
+    let cache = store.join("cache").join(local.choice().word());
+    let tester = Tester::new(Arc::clone(&repo), sandbox(local.choice()), &cache, local.tests.clone())?;
     Ok((repo, Arc::new(tester)))
 }
 

@@ -83,7 +83,8 @@ pub struct Engine {
 pub struct NewInputs {
     /// The graph's inputs by name.
     pub inputs: Value,
-    /// The resolved settings. The engine reads `models` (by role); the rest is kept for who asks.
+    /// The resolved settings. The engine reads `models` (by role) and `limits.cost_microusd`, which lowers the
+    /// graph's own limit; the rest is kept for who asks.
     pub settings: Value,
     /// Facts of this machine only, such as the repository's absolute path. Never part of a trace.
     pub local: Value,

@@ -45,6 +45,8 @@ pub struct PullPage<'a> {
     pub lessons: &'a [String],
     /// Why it is a draft; empty when it is offered as ready.
     pub draft: &'a [String],
+    /// The folder within the repository that its tests run in; empty for the repository's top.
+    pub folder: &'a str,
     /// Keeps values of the log off the page.
     pub mask: &'a Mask,
 }
@@ -86,7 +88,7 @@ fn what_broke(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
     }
     let why = page.mask.apply(page.root_cause);
     write!(out, "\n\n**Why:** {}", prose(if why.trim().is_empty() { "not known" } else { &why }, 320))?;
-    if let Some(frame) = culprit(incident) {
+    if let Some(frame) = culprit(incident).filter(|frame| !why.contains(&place(frame))) {
         write!(out, " ({})", code(&place(frame), 160))?;
     }
     writeln!(out, "\n")
@@ -105,7 +107,7 @@ fn evidence(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
         [&verdict.reproduction_before, &verdict.reproduction_after].map(|o| prose(&outcome(o), 80));
     writeln!(out, "| reproduction {id}{made} | {} | {} |", outcomes[0], outcomes[1])?;
     writeln!(out, "| whole suite | {} | {} |", counts(&verdict.before), counts(&verdict.after))?;
-    writeln!(out, "| command | {} | the same |", code(&command(&verdict.command), 200))?;
+    writeln!(out, "| command | {} | the same |", code(&shell(&verdict.command), 200))?;
     let isolation = prose(&verdict.isolation, 120);
     let trees = [&verdict.base_tree, &verdict.candidate_tree].map(|tree| code(short(tree), 12));
     writeln!(out, "| sandbox: isolation {isolation} | tree {} | tree {} |\n", trees[0], trees[1])
@@ -138,13 +140,19 @@ fn limits(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
 }
 
 fn how_to_check(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
-    let command = one_line(&command(&page.verdict.command), 300);
-    let then = if command.is_empty() { String::new() } else { format!(" && {command}") };
+    let command = one_line(&shell(&page.verdict.command), 300);
+    let folder = one_line(&shell(&[page.folder.to_owned()]), 200);
+    let (then, repo) = match (command.is_empty(), page.folder.is_empty()) {
+        (true, true) => (String::new(), "."),
+        (true, false) => (String::new(), folder.as_str()),
+        (false, true) => (format!(" && {command}"), "."),
+        (false, false) => (format!(" && (cd {folder} && {command})"), folder.as_str()),
+    };
     let (red, branch, run) = (one_line(page.red, 80), one_line(page.branch, 80), one_line(page.run, 80));
     let text = format!(
         "git checkout {red}{then}   # red\n\
          git checkout {branch}{then}   # green\n\
-         prunella judge {branch} --repo .   # runs the tests again, here\n\
+         prunella judge {branch} --repo {repo}   # runs the tests again, here\n\
          prunella replay {run}   # shows what happened, step by step\n"
     );
     writeln!(out, "{}", fence("sh", &text, 4))
@@ -282,8 +290,9 @@ fn counts(counts: &Counts) -> String {
     text
 }
 
-/// The command as a person types it.
-fn command(argv: &[String]) -> String {
+/// The command as a person types it in a shell.
+#[must_use]
+pub fn shell(argv: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     let quote = |arg: &String| match !arg.is_empty() && arg.chars().all(plain) {
         true => arg.clone(),

@@ -168,6 +168,7 @@ async fn propose(ctx: &Ctx, input: &Input, settings: &Settings) -> Result<Propos
         verdict: &input.verdict,
         lessons: input.lessons.as_deref().unwrap_or_default(),
         draft: &draft,
+        folder: &settings.repo.subfolder,
         mask: &mask,
     });
     let page = ctx.put_text(&page)?;

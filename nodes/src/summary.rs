@@ -46,6 +46,7 @@ pub fn tell(graph: &Graph, records: &[Record], result: Option<&RunResult>, blobs
                 let settings = header.settings.unpack(&Value::Null, blobs).unwrap_or_default();
                 let repo = &settings["nodes"]["repo"];
                 told.summary.commit = repo["commit"].as_str().unwrap_or_default().to_owned();
+                told.summary.unguarded = settings["sandbox"] == "none";
                 told.summary.model = settings["models"]
                     .as_object()
                     .is_some_and(|models| models.values().any(|model| !model.is_null()));

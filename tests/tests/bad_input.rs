@@ -1,5 +1,7 @@
 //! What bad input gets: an error that a stranger understands, a documented exit code, and nothing lost.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;

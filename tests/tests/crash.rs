@@ -1,5 +1,7 @@
 //! `kill -9` in the middle of a run, then `runs resume`.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 

@@ -1,5 +1,7 @@
 //! The README's first command, and what a recorded run is good for afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! The model path over a real socket, on a real incident: three attempts, and every form of reply.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
 use std::path::PathBuf;
 
 use prunella_tests::{Case, Outcome, Prunella, ScriptedModel};

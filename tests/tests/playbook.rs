@@ -1,5 +1,7 @@
 //! The playbook alone, on nine real incidents of published packages.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
 use std::fmt::Write as _;
 
 use prunella_tests::{Case, Prunella};

@@ -1,6 +1,6 @@
 //! `prunella run`: a graph against an incident.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prunella_engine::blob::Blobs;
@@ -15,7 +15,7 @@ use prunella_nodes::world::models::Providers;
 use serde_json::{Map, Value, json};
 
 use super::check::checked;
-use crate::args::RunArgs;
+use crate::args::{RunArgs, SandboxChoice};
 use crate::exit;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
@@ -25,21 +25,21 @@ use crate::terminal::say;
 
 /// Starts a run and sees it to its end.
 pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
-    let mut graph = checked(&args.graph)?;
-    if let Some(most) = args.max_cost {
-        lower_cost(&mut graph, most)?;
-    }
+    let graph = checked(&args.graph)?;
+    let most = args.max_cost.map(cost).transpose()?;
+    let fingerprint = args.fingerprint.as_deref().map(fingerprint).transpose()?;
     let store = session::store(store)?;
     let (inputs, repo) = inputs(args, &graph, &store)?;
     let (providers, models) = models(args, &graph)?;
-    let local = Local::new(&repo.path, &args.tests)?;
+    let mut local = Local::new(&repo.path, &args.tests)?;
+    local.again = again(args, &local);
     let (engine, stop) = session::engine(&store, &local, providers)?;
-    let options = json!({"fingerprint": args.fingerprint, "again": args.again, "dry_run": args.dry_run});
+    let options = json!({"fingerprint": fingerprint, "again": args.again, "dry_run": args.dry_run});
     let settings = json!({
         "models": models,
         "nodes": {"repo": repo.record, "options": options},
         "sandbox": local.sandbox,
-        "max_cost_usd": args.max_cost,
+        "limits": {"cost_microusd": most},
     });
     let new = NewInputs { inputs, settings, local: serde_json::to_value(&local).unwrap_or_default() };
     let id = engine.start(&graph, new)?;
@@ -153,8 +153,50 @@ fn models(args: &RunArgs, graph: &Graph) -> Result<(Providers, Value)> {
     Ok((providers, json!(roles)))
 }
 
-/// `--max-cost` lowers the graph's own limit.
-fn lower_cost(graph: &mut Graph, usd: f64) -> Result<()> {
+/// `--fingerprint`, in lower case.
+fn fingerprint(text: &str) -> Result<String> {
+    if text.len() < 8 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Failure::usage(format!("--fingerprint {text}: that is no fingerprint"))
+            .help("give at least its first 8 digits; `prunella detect` lists the incidents of a log"));
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// The command line that does the same again from any folder. `--again` is left to the person.
+fn again(args: &RunArgs, local: &Local) -> Vec<String> {
+    let absolute =
+        |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let graph = Path::new(&args.graph);
+    let graph = if graph.is_file() { absolute(graph) } else { args.graph.clone() };
+    let mut words = vec!["prunella".to_owned(), "run".to_owned(), graph];
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            words.extend([name.to_owned(), value]);
+        }
+    };
+    option("--incident", args.incident.as_deref().map(absolute));
+    option("--repo", Some(local.repo.display().to_string()));
+    option("--at", args.at.clone());
+    option("--fingerprint", args.fingerprint.clone());
+    option("--max-cost", args.max_cost.map(|usd| usd.to_string()));
+    for (name, values) in
+        [("--set", &args.set), ("--model", &args.model), ("--pythonpath", &args.tests.pythonpath)]
+    {
+        for value in values {
+            option(name, Some(value.clone()));
+        }
+    }
+    for mount in &args.tests.mount {
+        option("--mount", Some(mount.display().to_string()));
+    }
+    option("--test-command", args.tests.test_command.clone());
+    option("--python", args.tests.python.as_ref().map(|python| python.display().to_string()));
+    option("--sandbox", (local.sandbox != SandboxChoice::Linux.word()).then(|| local.sandbox.clone()));
+    words
+}
+
+/// `--max-cost` in millionths of a US dollar.
+fn cost(usd: f64) -> Result<u64> {
     if !usd.is_finite() || usd < 0.0 {
         return Err(Failure::usage(format!("--max-cost {usd} is no amount")));
     }
@@ -163,7 +205,5 @@ fn lower_cost(graph: &mut Graph, usd: f64) -> Result<()> {
         clippy::cast_sign_loss,
         reason = "finite and not negative; more than u64 saturates"
     )]
-    let most = (usd * 1_000_000.0) as u64;
-    graph.limits.cost_microusd = Some(graph.limits.cost_microusd.map_or(most, |own| own.min(most)));
-    Ok(())
+    Ok((usd * 1_000_000.0) as u64)
 }

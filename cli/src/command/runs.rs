@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prunella_engine::journal::Record;
+use prunella_engine::run::RunResult;
 use prunella_engine::store::{RunRow, RunStatus, Store};
+use prunella_nodes::summary::Told;
 use prunella_nodes::world::models::Providers;
 use serde_json::{Value, json};
 
@@ -12,6 +14,8 @@ use super::run::see_through;
 use crate::args::RunsCommand;
 use crate::exit;
 use crate::failure::{Failure, Result};
+use crate::progress::short;
+use crate::report::{micro, told, write_report};
 use crate::session::{self, Local};
 use crate::terminal::{json, out, say, seconds};
 
@@ -70,14 +74,20 @@ fn show(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
     let trace = prunella_engine::trace::Trace::of_run(store, &row.id)?;
     let steps = trace.steps()?;
     let standing = standing(store, &row)?;
+    let (local, _) = pinned(store, &row)?;
+    let told = told(store, &row.id, result(&row).as_ref(), &local)?;
     if as_json {
+        let summary = &told.summary;
         json(
             &json!({"format": 1, "run": row.id, "graph": row.graph, "status": standing, "created_ms": row.created_ms,
-                     "result": row.result, "steps": steps}),
+                     "repo": summary.repo, "commit": summary.commit, "incident": summary.incident, "attempts": told.attempts,
+                     "verdict": told.verdict, "pull": summary.pull, "cost_usd": micro(told.cost_microusd),
+                     "active_ms": told.active_ms, "reason": told.reason(), "result": row.result, "steps": steps}),
         );
         return Ok(exit::OK);
     }
     out(format!("run {}: {}, {standing}, {}", row.id, row.graph, time(row.created_ms)));
+    head(&row, &told);
     for step in steps {
         let to = step.to.map(|to| format!(" → {}", to.name())).unwrap_or_default();
         out(format!("  {:<14} {:>9}{to}", step.lane.to_string(), seconds(step.active_ms)));
@@ -93,6 +103,9 @@ fn show(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
     if let Some(error) = row.result["error"]["message"].as_str() {
         out(format!("  stopped: {error}"));
     }
+    if matches!(standing, "killed" | "stopped" | "waiting") {
+        out(format!("go on with: prunella runs resume {}", row.id));
+    }
     let report = store
         .dir()
         .map(|dir| dir.join("reports").join(&row.id).join("report.md"))
@@ -101,6 +114,31 @@ fn show(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
         out(report.display());
     }
     Ok(exit::OK)
+}
+
+/// What the run is about and what came of it.
+fn head(row: &RunRow, told: &Told) {
+    let summary = &told.summary;
+    out(format!("  repository  {} at {}", summary.repo, summary.commit.get(..12).unwrap_or(&summary.commit)));
+    if let Some(incident) = &summary.incident {
+        let at = incident.frames.iter().rev().find_map(|frame| frame.path.as_ref().zip(frame.repo_line));
+        let at = at.map(|(path, line)| format!(" at {path}:{line}")).unwrap_or_default();
+        out(format!("  incident    {}{at} ({})", incident.exception, short(&incident.fingerprint)));
+    }
+    if let Some(end) = row.result["end"].as_str() {
+        let exit = &row.result["exit"];
+        let reason = Some(told.reason()).filter(|reason| !reason.is_empty());
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        out(format!("  end         {end} (exit {exit}){reason}"));
+    }
+    if told.attempts > 0 {
+        out(format!("  attempts    {}", told.attempts));
+    }
+    if let Some(pull) = &summary.pull {
+        let draft = if pull.draft { " (draft)" } else { "" };
+        out(format!("  pull        {}{draft} on branch {}", pull.id, pull.branch));
+    }
+    out(format!("  at work     {}, cost ${:.4}", seconds(told.active_ms), micro(told.cost_microusd)));
 }
 
 fn resume(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
@@ -121,8 +159,21 @@ fn cancel(store: &Arc<Store>, name: &str) -> Result {
     let (local, _) = pinned(store, &row)?;
     let (engine, _) = session::engine(store, &local, Providers::from_roles(&Value::Null, |_| None)?)?;
     engine.cancel(&id)?;
+    let row = store.row(&id)?;
+    if !row.status.is_over() {
+        out(format!("run {id}: its owner will cancel it after the step it is at"));
+        return Ok(exit::OK);
+    }
+    store.release_claims(&id)?;
+    let result = result(&row);
+    write_report(store, &id, &told(store, &id, result.as_ref(), &local)?)?;
     out(format!("run {id}: cancelled"));
     Ok(exit::OK)
+}
+
+/// How the run last came to rest, as its row says.
+fn result(row: &RunRow) -> Option<RunResult> {
+    serde_json::from_value(row.result.clone()).ok()
 }
 
 /// What a run was started with: this machine's facts, and its model roles.

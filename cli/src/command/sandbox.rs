@@ -60,6 +60,10 @@ pub(super) fn run(args: &SandboxRunArgs) -> Result {
         }
     }
     match report.end {
+        // The sandbox stands; there is no such command in it.
+        End::CouldNotStart { step, message, remedy } if step == "exec" => {
+            Err(Failure::new(exit::UNHEALED, format!("the command cannot start: {message}")).help(remedy))
+        }
         End::CouldNotStart { step, message, remedy } => {
             Err(Failure::new(exit::SANDBOX, format!("the sandbox cannot be set up at {step}: {message}"))
                 .help(remedy))

@@ -39,6 +39,10 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
 }
 
+/// Most findings of one file. Who has so many has another cause than each of them, and a file of one long line costs
+/// its length for each.
+const MAX_FOUND: usize = 200;
+
 /// Longest source line that is shown, in characters.
 const MAX_SHOWN: usize = 160;
 
@@ -98,13 +102,18 @@ pub(crate) struct Report<'s> {
     /// Byte offsets where lines start.
     lines: Vec<usize>,
     found: Vec<Diagnostic>,
+    failed: bool,
+    /// Findings beyond [`MAX_FOUND`].
+    left_out: usize,
+    /// Where those take their labels.
+    unseen: Option<Diagnostic>,
 }
 
 impl<'s> Report<'s> {
     pub(crate) fn new(file: &'s str, source: &'s str) -> Self {
         let starts = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(starts).collect();
-        Self { file, source, lines, found: Vec::new() }
+        Self { file, source, lines, found: Vec::new(), failed: false, left_out: 0, unseen: None }
     }
 
     /// Adds an error; what it returns takes label, help and notes.
@@ -135,6 +144,15 @@ impl<'s> Report<'s> {
         message: String,
     ) -> &mut Diagnostic {
         debug_assert!(codes::explain(code).is_some(), "{code} is not in the table");
+        self.failed |= severity == Severity::Error;
+        if self.found.len() >= MAX_FOUND {
+            self.left_out += 1;
+            // An error takes the place of a warning; beyond that, what is added goes to a place that is not shown.
+            match self.found.iter().rposition(|one| one.severity == Severity::Warning) {
+                Some(warning) if severity == Severity::Error => drop(self.found.remove(warning)),
+                _ => return self.unseen.get_or_insert_with(|| Diagnostic::unseen(code)),
+            }
+        }
         let start = floor(self.source, span.start);
         let end = floor(self.source, span.end).max(start);
         let line = self.lines.partition_point(|&at| at <= start).max(1);
@@ -158,7 +176,7 @@ impl<'s> Report<'s> {
 
     /// Whether an error was found.
     pub(crate) fn failed(&self) -> bool {
-        self.found.iter().any(|d| d.severity == Severity::Error)
+        self.failed
     }
 
     /// What was found, in the file's order, each finding once.
@@ -166,18 +184,32 @@ impl<'s> Report<'s> {
         self.found
             .sort_by(|a, b| (a.span.start, a.severity, a.code).cmp(&(b.span.start, b.severity, b.code)));
         self.found.dedup_by(|a, b| a.span == b.span && a.code == b.code && a.message == b.message);
+        if let (Some(last), more @ 1..) = (self.found.last_mut(), self.left_out) {
+            last.notes.push(format!("{more} more findings in this file are left out"));
+        }
         self.found
     }
 }
 
 impl Diagnostic {
+    /// One that takes what is said of it and is never shown.
+    fn unseen(code: &'static str) -> Self {
+        let (severity, text) = (Severity::Warning, String::new());
+        let (message, file, label) = (text.clone(), text.clone(), text);
+        let (help, notes) = (None, Vec::new());
+        Self { code, severity, message, file, span: 0..0, line: 1, col: 1, label, help, notes }
+    }
+
     pub(crate) fn label(&mut self, label: impl Into<String>) -> &mut Self {
         self.label = label.into();
         self
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) -> &mut Self {
-        self.notes.push(note.into());
+        // The unseen one would take any number.
+        if self.notes.len() < MAX_FOUND {
+            self.notes.push(note.into());
+        }
         self
     }
 
@@ -272,6 +304,24 @@ mod tests {
             found[0].render(source),
             "error[E007]: wrong\n --> f.yaml:2:5\n  |\n2 | bü: x\n  |     ^ here\n  = help: do better\n"
         );
+    }
+
+    #[test]
+    fn findings_are_bounded_and_errors_come_before_warnings() {
+        let mut report = Report::new("f", "x");
+        for _ in 0..MAX_FOUND {
+            report.warning("W001", &(0..1), "w").note("n");
+        }
+        assert!(!report.failed());
+        for i in 0..MAX_FOUND * 2 {
+            report.error("E007", &(0..1), format!("e{i}")).label("l").help("h").note("n");
+        }
+        assert!(report.failed());
+        let found = report.finish();
+        assert_eq!(found.len(), MAX_FOUND);
+        assert!(found.iter().all(|one| one.severity == Severity::Error && one.message.starts_with('e')));
+        let more = format!("{} more findings in this file are left out", MAX_FOUND * 2);
+        assert_eq!(found.last().and_then(|one| one.notes.last()), Some(&more));
     }
 
     #[test]

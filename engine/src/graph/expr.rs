@@ -378,6 +378,16 @@ mod tests {
     }
 
     #[test]
+    fn loops_in_loops_are_bounded() {
+        let list = format!("[{}]", vec!["1"; 100].join(","));
+        let nested = format!("{list}.map(a, {list}.map(b, {list}.map(c, {list}.map(d, 1))))");
+        let error = eval(&nested, &json!({})).unwrap_err();
+        assert!(error.contains("items are visited"), "{error}");
+        let long = json!({"xs": vec![1; 50_000], "m": {"a": 1}});
+        assert_eq!(eval("size(xs.filter(x, x == 1 && m.all(k, k == 'a')))", &long), Ok(json!(50_000)));
+    }
+
+    #[test]
     fn deep_and_long_sources_are_refused() {
         for deep in [
             "(".repeat(3000),

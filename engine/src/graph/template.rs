@@ -1,11 +1,12 @@
 //! Prompt templates: Jinja with strict undefined, no includes, bounded work.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
 use serde_json::{Map, Value};
 
 use crate::NodeError;
@@ -15,6 +16,10 @@ use crate::blob::{BlobRef, Blobs};
 const MAX_BLOB: usize = 64 * 1024;
 /// The most that a template renders to, in bytes.
 const MAX_OUTPUT: usize = 2 * 1024 * 1024;
+/// The most that it writes on the way, in bytes: what a block captures counts when it is captured and when it is used.
+const MAX_WRITTEN: usize = 4 * MAX_OUTPUT;
+/// What a value that is no text counts as, in bytes.
+const SCALAR: usize = 8;
 /// Steps that rendering may take.
 const FUEL: u64 = 1_000_000;
 /// Longest template, in bytes.
@@ -43,9 +48,27 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(FUEL));
     env.set_recursion_limit(64);
+    env.set_formatter(counted);
     env.set_debug(true);
     env
 });
+
+thread_local! {
+    /// Bytes that the rendering of this thread has written, those into blocks that are set or filtered included.
+    static WRITTEN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Writes `value` as Jinja does, and counts: what a block captures is not output, and takes memory all the same.
+fn counted(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &minijinja::Value) -> Result<(), Error> {
+    let bytes = value.as_str().map_or(SCALAR, str::len);
+    let written = WRITTEN.get().saturating_add(bytes);
+    WRITTEN.set(written);
+    if written > MAX_WRITTEN {
+        let why = format!("the template writes more than {MAX_WRITTEN} bytes");
+        return Err(Error::new(ErrorKind::InvalidOperation, why));
+    }
+    escape_formatter(out, state, value)
+}
 
 /// The environment, for a template that lives as long as `'s`.
 fn environment<'s>() -> &'static Environment<'s> {
@@ -120,6 +143,7 @@ impl Template {
                 given.insert(name.clone(), with_text(value, blobs)?);
             }
         }
+        WRITTEN.set(0);
         let mut out = Capped(Vec::new());
         let rendered = template.render_captured_to(minijinja::value::Serde(&given), &mut out);
         match rendered {
@@ -312,7 +336,14 @@ mod tests {
             .is_err()
         );
         let big = "x".repeat(60_000);
-        assert!(render("{% for i in range(10000) %}{{ big }}{% endfor %}", &json!({"big": big})).is_err());
+        let vars = json!({"big": big});
+        for source in [
+            "{% for i in range(10000) %}{{ big }}{% endfor %}",
+            "{% set x %}{% for i in range(100000) %}{{ big }}{% endfor %}{% endset %}{{ x|length }}",
+            "{% filter upper %}{% for i in range(100000) %}{{ big }}{% endfor %}{% endfilter %}",
+        ] {
+            assert!(render(source, &vars).is_err(), "{source}");
+        }
     }
 
     #[test]

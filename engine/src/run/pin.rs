@@ -37,7 +37,7 @@ pub(crate) fn facts(
     let source = blobs.get(&header.graph.source).map_err(|e| Fault::new("blob.missing", 21, e.message))?;
     let source = String::from_utf8(source)
         .map_err(|_| Fault::new("graph.source", 21, "the stored graph is no text"))?;
-    let graph = load(&source).map_err(|fault| fault.at("the run's stored graph"))?;
+    let mut graph = load(&source).map_err(|fault| fault.at("the run's stored graph"))?;
     if graph.hash != header.graph.hash {
         let (pinned, ours) = (&header.graph.hash, &graph.hash);
         return Err(differs(format!(
@@ -45,7 +45,16 @@ pub(crate) fn facts(
         )));
     }
     let settings = header.settings.unpack(&Value::Null, blobs)?;
+    lower_limits(&mut graph, &settings);
     Ok(Facts { run: header.run.clone(), created_ms: header.created_ms, graph: Arc::new(graph), settings })
+}
+
+/// A run may be held to less than its graph allows: `limits.cost_microusd` of its settings. It is pinned with them,
+/// so resume and replay stop where the run did. It never raises what the graph says.
+fn lower_limits(graph: &mut Graph, settings: &Value) {
+    if let Some(most) = settings["limits"]["cost_microusd"].as_u64() {
+        graph.limits.cost_microusd = Some(graph.limits.cost_microusd.map_or(most, |own| own.min(most)));
+    }
 }
 
 fn same_versions(header: &Header, known: &Kinds) -> Result<(), Fault> {

@@ -9,6 +9,12 @@ use crate::journal::Payload;
 use crate::store::{Sealed, unpack};
 use crate::{Fault, NodeError, journal};
 
+/// The most bytes that the blobs of a trace unpack to, all together: a few kilobytes may claim gigabytes.
+const MOST_UNPACKED: u64 = 4 << 30;
+
+/// The most bytes of a blob that is read as JSON; in memory that is many times as much.
+const MOST_JSON: u64 = 64 << 20;
+
 /// Blobs that came with a trace, and those that a replay makes.
 #[derive(Debug, Default)]
 pub struct TraceBlobs {
@@ -64,20 +70,32 @@ pub(super) type Fetch<'a> = dyn Fn(&BlobRef) -> Result<Vec<u8>, NodeError> + 'a;
 
 /// All blobs that `records` mention, in them and in large values that are blobs themselves.
 pub(super) fn collect(records: &[Sealed], fetch: &Fetch<'_>) -> Result<TraceBlobs, Missing> {
+    collect_within(records, fetch, MOST_UNPACKED)
+}
+
+fn collect_within(records: &[Sealed], fetch: &Fetch<'_>, mut room: u64) -> Result<TraceBlobs, Missing> {
     let mut found = TraceBlobs::default();
     for (at, sealed) in records.iter().enumerate() {
-        collect_of(sealed, fetch, &mut found)
+        collect_of(sealed, fetch, &mut found, &mut room)
             .map_err(|fault| Missing { record: at, fault: fault.at(format!("record {at}")) })?;
     }
     Ok(found)
 }
 
-fn collect_of(sealed: &Sealed, fetch: &Fetch<'_>, found: &mut TraceBlobs) -> Result<(), Fault> {
+fn collect_of(
+    sealed: &Sealed,
+    fetch: &Fetch<'_>,
+    found: &mut TraceBlobs,
+    room: &mut u64,
+) -> Result<(), Fault> {
     let gone = |e: NodeError| Fault { exit: 21, ..Fault::from(e) };
     let mut add = |blob: &BlobRef| -> Result<Option<Vec<u8>>, Fault> {
         if blob.bytes == 0 || found.packed.contains_key(&blob.hash) {
             return Ok(None);
         }
+        *room = room.checked_sub(blob.bytes).ok_or_else(|| {
+            Fault::new("blob.large", 21, format!("its blobs are too large together, at blob {}", blob.hash))
+        })?;
         let packed = fetch(blob).map_err(gone)?;
         let content = unpack(blob, &packed).map_err(gone)?;
         found.add(blob.clone(), packed);
@@ -95,6 +113,10 @@ fn collect_of(sealed: &Sealed, fetch: &Fetch<'_>, found: &mut TraceBlobs) -> Res
         let content = add(&blob)?;
         // A large value holds references of its own. One level: what it refers to is content.
         if let (true, Some(content)) = (payloads.contains(&&blob), content) {
+            if blob.bytes > MOST_JSON {
+                let why = format!("the value in blob {} has {} bytes", blob.hash, blob.bytes);
+                return Err(Fault::new("blob.large", 21, why));
+            }
             let inner: Value = serde_json::from_slice(&content)
                 .map_err(|e| Fault::new("journal.payload", 21, format!("blob {}: {e}", blob.hash)))?;
             let mut within = Vec::new();
@@ -121,5 +143,42 @@ fn mentions(value: &Value, found: &mut Vec<BlobRef>) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{LogLine, ROOT, Record, encode};
+
+    /// A record whose text mentions `blob`, as far as a reader of JSON can tell.
+    fn mentioning(blobs: &[&BlobRef]) -> Sealed {
+        let line =
+            LogLine { lane: serde_json::from_value("a#1".into()).unwrap(), message: String::new(), at_ms: 0 };
+        let record = Record::Log(line);
+        let mut value: Value = serde_json::from_slice(&encode(&record).unwrap()).unwrap();
+        value["more"] = serde_json::to_value(blobs).unwrap();
+        Sealed { record, bytes: value.to_string().into_bytes(), chain: ROOT }
+    }
+
+    #[test]
+    fn what_unpacks_to_too_much_is_refused_before_it_is_unpacked() {
+        let content = vec![0; 1 << 20];
+        let blob = BlobRef::of(&content);
+        let bomb = zstd::bulk::compress(&content, 3).unwrap();
+        assert!(bomb.len() < 200);
+        let fetch = |_: &BlobRef| Ok(bomb.clone());
+        assert!(collect_within(&[mentioning(&[&blob])], &fetch, 1 << 20).is_ok());
+        let other = BlobRef { hash: "ab".repeat(32), bytes: 1 };
+        for (blobs, room) in [(vec![&blob], (1 << 20) - 1), (vec![&blob, &other], 1 << 20)] {
+            let missing = collect_within(&[mentioning(&blobs)], &fetch, room).err().unwrap();
+            assert_eq!((missing.fault.code.as_ref(), missing.fault.exit), ("blob.large", 21));
+        }
+        // A reference that claims less than there is: unpacking stops there.
+        let liar = BlobRef { bytes: 100, ..blob.clone() };
+        let missing = collect_within(&[mentioning(&[&liar])], &fetch, u64::MAX).err().unwrap();
+        assert_eq!(missing.fault.exit, 21);
+        let huge = BlobRef { bytes: u64::MAX, ..blob };
+        assert!(collect(&[mentioning(&[&huge])], &fetch).is_err());
     }
 }

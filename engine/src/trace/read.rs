@@ -13,6 +13,9 @@ use crate::journal::{self, Record};
 use crate::store::Sealed;
 use crate::{Fault, NodeError, canonical, format};
 
+/// The longest line, in bytes: large values are blobs, and JSON in memory is many times as large as its text.
+const LONGEST_LINE: usize = 64 << 20;
+
 /// A trace that is not whole.
 #[derive(Debug)]
 pub struct Damage {
@@ -86,6 +89,9 @@ impl<'a> File<'a> {
         let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
             return Err(damaged("trace.torn", format!("the trace is cut off at byte {}", self.bytes.len())));
         };
+        if length > LONGEST_LINE {
+            return Err(self.wrong(&format!("the line has {length} bytes; {LONGEST_LINE} are allowed")));
+        }
         let line = rest.get(..length).unwrap_or_default();
         let value: Value = serde_json::from_slice(line).map_err(|e| {
             let code = if self.at == 0 { "trace.magic" } else { "trace.line" };

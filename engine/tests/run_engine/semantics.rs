@@ -82,6 +82,28 @@ fn a_limit_is_told_wherever_it_leads() {
 }
 
 #[test]
+fn a_run_is_held_to_the_limit_of_its_settings_and_so_is_its_replay() {
+    let held = |most: u64| {
+        let scene = Scene::new(Script { cost: 300_000, ..Script::default() });
+        let new = prunella_engine::run::NewInputs {
+            inputs: json!({"goal": "mend"}),
+            settings: json!({"limits": {"cost_microusd": most}}),
+            local: json!({}),
+        };
+        let run = scene.engine.start(&graph(LOOP), new).unwrap();
+        let result = scene.finish(&run);
+        let trace = prunella_engine::trace::Trace::of_run(scene.engine.store(), &run).unwrap();
+        let replayed =
+            prunella_engine::replay::replay(&trace, Some(&crate::scene::kinds()), &crate::scene::loader());
+        assert_eq!(replayed.unwrap().end, result.end);
+        (result.limit, result.exit)
+    };
+    assert_eq!(held(1), (Some("cost".to_owned()), 14));
+    // Settings never raise what the graph allows, which is a dollar.
+    assert_eq!(held(u64::MAX), held(1_000_000));
+}
+
+#[test]
 fn inputs_are_checked_before_there_is_a_run() {
     let scene = Scene::new(Script::default());
     for (inputs, words) in [

@@ -1,7 +1,7 @@
 //! A log's lines with what wraps them taken off: colours, JSON records, escaped newlines.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 use serde_json::Value;
@@ -17,22 +17,39 @@ const LONGEST_JSON: usize = 8 << 20;
 /// Where in a line its own time stamp is looked for, in bytes.
 const STAMP_WINDOW: usize = 120;
 
+/// Longest time stamp of a JSON record that is taken for one, in bytes.
+const LONGEST_STAMP: usize = 64;
+
+/// Most lines that are looked at, those of JSON records included: the last ones. At 16 bytes a line that is all of the
+/// longest log; a log of line feeds alone would need fifty times its size in memory.
+const MOST_LINES: usize = 4 << 20;
+
 /// A line of the log, or a line of a text that one line of the log holds.
 pub(super) struct Line<'a> {
     /// The text, without its end.
     pub(super) text: Cow<'a, str>,
     /// The time stamp of the JSON record it came in.
-    pub(super) stamp: Option<String>,
+    pub(super) stamp: Option<Arc<str>>,
     /// It is the last one of a text that one line of the log holds: what follows is another record.
     pub(super) closes: bool,
 }
 
 /// The lines of `log`, unwrapped. Work and memory grow with the log's length.
 pub(super) fn split(log: &str) -> Vec<Line<'_>> {
+    newest(log, MOST_LINES)
+}
+
+/// The last `most` lines of `log`, and no more than as many again that records hold.
+fn newest(log: &str, most: usize) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
+    let ends = log.bytes().enumerate().rev().filter(|(_, byte)| matches!(byte, b'\n' | b'\r'));
+    let start = ends.skip(most).map(|(at, _)| at + 1).next().unwrap_or(0);
     // A lone carriage return ends a line too: that is how Lambda's runtime writes a traceback in one event.
-    for physical in log.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
+    for physical in log[start..].split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
         let text = plain(physical);
+        if lines.len() > most + most / 2 {
+            lines.drain(..lines.len() - most);
+        }
         if !unwrap(&text, &mut lines) {
             lines.push(Line { text, stamp: None, closes: false });
         }
@@ -109,7 +126,7 @@ fn unwrap(text: &str, lines: &mut Vec<Line<'_>>) -> bool {
                 .iter()
                 .find_map(|key| record.get(*key))
                 .and_then(|value| match value {
-                    Value::String(text) => Some(text.clone()),
+                    Value::String(text) if text.len() <= LONGEST_STAMP => Some(text.clone()),
                     Value::Number(number) => Some(number.to_string()),
                     _ => None,
                 })
@@ -140,9 +157,10 @@ fn unwrap(text: &str, lines: &mut Vec<Line<'_>>) -> bool {
 }
 
 fn push_lines(text: &str, stamp: Option<&str>, lines: &mut Vec<Line<'_>>) {
-    for line in text.split(['\n', '\r']).filter(|line| !line.is_empty()) {
+    let stamp: Option<Arc<str>> = stamp.map(Arc::from);
+    for line in text.split(['\n', '\r']).filter(|line| !line.is_empty()).take(MOST_LINES) {
         let text = Cow::Owned(plain(line).into_owned());
-        lines.push(Line { text, stamp: stamp.map(str::to_owned), closes: false });
+        lines.push(Line { text, stamp: stamp.clone(), closes: false });
     }
     if text.trim_end().contains(['\n', '\r'])
         && let Some(last) = lines.last_mut()
@@ -288,6 +306,26 @@ mod tests {
             assert_eq!(stamp(line), Some(want));
         }
         assert_eq!(stamp("nothing here"), None);
+    }
+
+    #[test]
+    fn the_newest_lines_are_kept() {
+        let texts =
+            |log, most| newest(log, most).iter().map(|line| line.text.to_string()).collect::<Vec<_>>();
+        assert_eq!(texts("a\nb\nc\nd", 2), ["b", "c", "d"]);
+        assert_eq!(texts("a\nb", 2), ["a", "b"]);
+        let record = format!(r#"{{"t": "{HEADER}{}"}}"#, r"\nx".repeat(50));
+        let lines = newest(&record, 10);
+        assert_eq!(lines.len(), 51, "one record is whole");
+        let log = format!("{record}\ny\nz");
+        assert_eq!(texts(&log, 10)[9..], ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn a_stamp_of_a_record_is_short() {
+        let record = |stamp: &str| format!(r#"{{"timestamp": "{stamp}", "exc": "{HEADER}\nKeyError: 1"}}"#);
+        assert_eq!(split(&record("12:00"))[0].stamp.as_deref(), Some("12:00"));
+        assert_eq!(split(&record(&"9".repeat(1 << 20)))[0].stamp, None);
     }
 
     #[test]

@@ -29,6 +29,8 @@ impl Mask {
         for text in code.chain(facts.map(String::as_str)).chain(public.iter().copied()) {
             known.extend(parts(text));
             known.extend(text.split_whitespace());
+            // The trace quotes the same lines: a literal of the code is no value of the log.
+            known.extend(quoted(text));
         }
         let causes = incident.causes.iter().map(|cause| cause.message.as_str());
         let mut values = BTreeSet::new();
@@ -116,6 +118,17 @@ mod tests {
             mask().apply(said),
             "order <value> of <value> (<value>, <value>, <value>) has no 'discount'; vip42 has"
         );
+    }
+
+    #[test]
+    fn a_literal_of_the_code_stays() {
+        let code = r#"return f"{contact['street']}, {contact['city']}""#;
+        let frames = vec![Frame { code: code.to_owned(), ..Frame::default() }];
+        let incident = Incident { frames, ..Incident::default() };
+        let excerpt = format!("    {code}\nTypeError: \"Ada Lovelace\"");
+        let mask = Mask::new(&incident, &[], &excerpt, &[]);
+        assert_eq!(mask.apply(code), code);
+        assert_eq!(mask.apply("of Ada Lovelace"), "of <value>");
     }
 
     #[test]

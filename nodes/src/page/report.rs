@@ -31,8 +31,10 @@ pub struct RunSummary {
     pub commit: String,
     /// The incident file, as the person named it.
     pub log: String,
-    /// The repository, as the person named it.
+    /// The repository's folder.
     pub repo: String,
+    /// The command line that runs it again, in words; empty when it is not known.
+    pub again: Vec<String>,
     /// The end that was reached; empty when the run broke off.
     pub end: String,
     /// `success`, `nothing`, `failure`, `declined`; empty when the run broke off.
@@ -43,6 +45,8 @@ pub struct RunSummary {
     pub help: Option<String>,
     /// Whether the run can be resumed.
     pub resumable: bool,
+    /// Whether the tests ran without isolation, so that nothing could count as fixed.
+    pub unguarded: bool,
     /// Whether a model is configured.
     pub model: bool,
     /// Why there was nothing to do: what is known of the incident.
@@ -97,7 +101,8 @@ fn head(run: &RunSummary, out: &mut String) -> Result {
         }
     }
     if !run.known.is_empty() {
-        writeln!(out, "Known: {}\n", prose(&run.known, 400))?;
+        let known = if run.end == "known" { "Known: " } else { "" };
+        writeln!(out, "{known}{}\n", prose(&run.known, 400))?;
     }
     Ok(())
 }
@@ -112,6 +117,7 @@ fn headline(run: &RunSummary) -> String {
         None => "no incident".to_owned(),
     };
     let how = match (run.outcome.as_str(), run.end.as_str()) {
+        ("", _) if run.error.is_none() && !run.resumable => "cancelled",
         ("", _) => "broke off",
         ("success", _) => "healed",
         (_, "known") => "known already",
@@ -141,7 +147,9 @@ fn cause(run: &RunSummary, out: &mut String) -> Result {
         writeln!(out, "What to do: {}\n", prose(&run.strategy, 2000))?;
     }
     write!(out, "Seen {}", times(incident.count))?;
-    if !incident.first_seen.is_empty() {
+    if !incident.first_seen.is_empty() && incident.first_seen == incident.last_seen {
+        write!(out, ", at {}", prose(&incident.first_seen, 40))?;
+    } else if !incident.first_seen.is_empty() {
         write!(out, ", from {} to {}", prose(&incident.first_seen, 40), prose(&incident.last_seen, 40))?;
     }
     writeln!(out, "; fingerprint {}.\n", code(&incident.fingerprint, 80))?;
@@ -206,24 +214,33 @@ fn attempts(run: &RunSummary, out: &mut String) -> Result {
 /// The one command that a person would type now.
 fn next(run: &RunSummary, out: &mut String) -> Result {
     let run_again = |extra: &str| {
+        if !run.again.is_empty() {
+            return format!("{}{extra}", one_line(&super::shell(&run.again), 2000));
+        }
         let (graph, log, repo) = (argument(&run.graph), argument(&run.log), argument(&run.repo));
         format!("prunella run {graph} --incident {log} --repo {repo}{extra}")
     };
+    let repo = argument(&run.repo);
     let (why, command) = if let Some(pull) = &run.pull {
         let what = if pull.draft { "Review the draft" } else { "Review it" };
-        (what, format!("prunella pulls show {}", one_line(&pull.id, 80)))
+        (what, format!("prunella pulls show {} --repo {repo}", one_line(&pull.id, 80)))
     } else if run.outcome.is_empty() && run.resumable {
         ("Go on where it stopped", format!("prunella runs resume {}", one_line(&run.run, 80)))
     } else {
         match (run.outcome.as_str(), run.end.as_str()) {
-            ("", _) => ("Run it again once the cause is gone", run_again("")),
-            (_, "known") => ("See what there is on it", "prunella pulls list".to_owned()),
+            ("", _) => ("Run it again", run_again("")),
+            (_, "known") => ("See what there is on it", format!("prunella pulls list --repo {repo}")),
             ("nothing" | "success", _) => {
                 ("See what the run did", format!("prunella runs show {}", one_line(&run.run, 80)))
             }
             (_, "unproven") => (
                 "Add a test that fails because of it (or name the test command), commit it, and run again",
                 run_again(""),
+            ),
+            _ if run.unguarded => (
+                "It ran without isolation, where nothing counts as fixed. Run it again without `--sandbox none`; \
+                 this says whether the sandbox works here",
+                format!("prunella doctor --repo {repo}"),
             ),
             _ if !run.model => (
                 "The playbook has no fix for this. With a model it can go further",
@@ -241,7 +258,7 @@ fn next(run: &RunSummary, out: &mut String) -> Result {
 /// A word of a command, quoted where it must be.
 fn argument(text: &str) -> String {
     let argv = [one_line(text, 1000)];
-    super::command(&argv)
+    super::shell(&argv)
 }
 
 fn list(out: &mut String, title: &str, items: &[String]) -> Result {

@@ -97,6 +97,7 @@ fn page(incident: &Incident, root_cause: &str, lessons: &[String], verdict: &Ver
         verdict,
         lessons,
         draft: &["the confidence 0.80 is under 0.9".to_owned()],
+        folder: "",
         mask: &mask,
     })
 }
@@ -269,14 +270,24 @@ fn the_next_command_fits_the_end() {
     };
     let again = "prunella run self-heal --incident 'night log.txt' --repo ./service";
     assert_eq!(next(&ends("unproven", "failure")), again);
-    assert_eq!(next(&ends("known", "nothing")), "prunella pulls list");
+    assert_eq!(next(&ends("known", "nothing")), "prunella pulls list --repo ./service");
     assert_eq!(next(&ends("unhealed", "failure")), format!("PRUNELLA_MODEL=openai/ID@URL {again}"));
     assert_eq!(next(&|run| run.resumable = true), "prunella runs resume r-20261101-7k2m");
     let healed = |run: &mut RunSummary| {
         ends("healed", "success")(run);
         run.pull = Some(Pull { id: "ab12cd34".to_owned(), draft: true, ..Pull::default() });
     };
-    assert_eq!(next(&healed), "prunella pulls show ab12cd34");
+    assert_eq!(next(&healed), "prunella pulls show ab12cd34 --repo ./service");
+    let unguarded = |run: &mut RunSummary| {
+        ends("unhealed", "failure")(run);
+        run.unguarded = true;
+    };
+    assert_eq!(next(&unguarded), "prunella doctor --repo ./service");
+    let other = |run: &mut RunSummary| {
+        ends("unproven", "failure")(run);
+        run.again = ["prunella", "run", "/srv/my graph.yaml"].map(str::to_owned).to_vec();
+    };
+    assert_eq!(next(&other), "prunella run '/srv/my graph.yaml'");
 }
 
 #[test]

@@ -95,11 +95,15 @@ impl Text {
         let at_end = start + count == self.lines.len();
         let unended = self.lines.last().is_some_and(|(_, ending)| ending.is_empty());
         let old: Vec<_> = self.lines.drain(start..start + count).collect();
+        let mut endings: BTreeMap<&str, &'static str> = BTreeMap::new();
+        for (text, ending) in old.iter().filter(|(_, ending)| !ending.is_empty()) {
+            endings.entry(text).or_insert(ending);
+        }
         let mut new: Vec<(String, &'static str)> = new
             .into_iter()
             .map(|line| {
-                let kept = old.iter().find(|(text, ending)| *text == line && !ending.is_empty());
-                (line, kept.map_or(self.ending, |(_, ending)| *ending))
+                let ending = endings.get(line.as_str()).copied().unwrap_or(self.ending);
+                (line, ending)
             })
             .collect();
         if at_end && unended {
@@ -266,8 +270,12 @@ fn hunk_place(hay: &[&str], path: &str, hunk: &Hunk) -> Result<(usize, usize, Ve
     let mut new = shift(&hunk.new, &found.shift);
     // Context keeps the file's own white space.
     let kept = hay.get(found.start..found.start + hunk.old.len()).unwrap_or_default();
+    let mut own: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in kept {
+        own.entry(line.trim_end()).or_insert(line);
+    }
     for line in &mut new {
-        if let Some(own) = kept.iter().find(|own| own.trim_end() == line.trim_end()) {
+        if let Some(own) = own.get(line.trim_end()) {
             *line = (*own).to_owned();
         }
     }
@@ -291,12 +299,11 @@ fn choose(hay: &[&str], hunk: &Hunk, all: &[Found]) -> Option<Found> {
     let (Some(head), None) = (heads.next(), heads.next()) else { return None };
     let depth = |line: &str| line.len() - line.trim_start().len();
     let head_depth = hay.get(head).map(|line| depth(line))?;
-    let mut inside = all.iter().filter(|found| {
-        found.start >= head
-            && hay.get(head + 1..=found.start).unwrap_or_default().iter().all(|line| {
-                line.trim().is_empty() || depth(line) > head_depth || line.trim_start().starts_with(')')
-            })
+    let body = hay.get(head + 1..).unwrap_or_default().iter().take_while(|line| {
+        line.trim().is_empty() || depth(line) > head_depth || line.trim_start().starts_with(')')
     });
+    let last = head + body.count();
+    let mut inside = all.iter().filter(|found| (head..=last).contains(&found.start));
     match (inside.next(), inside.next()) {
         (Some(only), None) => Some(only.clone()),
         _ => None,

@@ -1,7 +1,7 @@
 //! Finds quoted lines in a file: exactly, else without trailing white space, else at another indentation.
 
 /// Most line comparisons of one search; beyond it the search gives up.
-const BUDGET: usize = 50_000_000;
+const BUDGET: usize = 5_000_000;
 
 /// Where the lines stand, and what their quotation lost.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,17 +2,29 @@
 
 use super::block::{Block, Change};
 use super::files::{Files, path_in_info, path_line};
-use super::unified;
+use super::{MAX_BLOCKS, unified};
 
-/// The blocks of `reply`, in its order. What is cut off or left open is a problem and no block.
+/// Most lines of `=======` in one search/replace block that are tried as its divider.
+const MAX_DIVIDERS: usize = 20;
+/// Most fences of another kind that may stand inside a fence.
+const MAX_INNER: usize = 1000;
+/// Most problems of form that are told.
+const MAX_PROBLEMS: usize = 20;
+
+/// The blocks of `reply`, in its order. What is cut off or left open is a problem and no block. When there are more
+/// than [`MAX_BLOCKS`], the reading stops.
 ///
 /// Whole files only count where nothing else names the same file: next to a diff, a fenced file is an
 /// illustration.
 pub(super) fn blocks(reply: &str, files: &Files<'_>, problems: &mut Vec<String>) -> Vec<Block> {
     let lines: Vec<&str> = reply.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
-    let mut scan = Scan { lines: &lines, files, current: None, blocks: Vec::new(), problems };
+    let fences = Fences::of(&lines);
+    let mut scan = Scan { lines: &lines, fences, files, current: None, blocks: Vec::new(), problems };
     scan.run();
     let mut blocks = scan.blocks;
+    if blocks.len() > MAX_BLOCKS {
+        return blocks;
+    }
     let edited: Vec<Option<String>> = blocks
         .iter()
         .filter(|block| !matches!(block.change, Change::Whole { .. }))
@@ -28,6 +40,7 @@ pub(super) fn blocks(reply: &str, files: &Files<'_>, problems: &mut Vec<String>)
 
 struct Scan<'a> {
     lines: &'a [&'a str],
+    fences: Fences,
     files: &'a Files<'a>,
     /// The file that the last block was for; a block that names none goes on there.
     current: Option<String>,
@@ -39,6 +52,15 @@ impl<'a> Scan<'a> {
     fn run(&mut self) {
         let mut at = 0;
         while let Some(line) = self.line(at) {
+            if self.blocks.len() > MAX_BLOCKS {
+                return;
+            }
+            if self.problems.len() > MAX_PROBLEMS {
+                // Half of a change is not what was meant.
+                self.blocks.clear();
+                self.problems.push("The rest of the reply was not read, and no block was applied.".into());
+                return;
+            }
             at = if search_marker(line).is_some() {
                 self.replace(at)
             } else if let Some(fence) = fence(line) {
@@ -83,7 +105,10 @@ impl<'a> Scan<'a> {
         let inside = self.lines.get(start + 1..end).unwrap_or_default();
         let dividers: Vec<usize> =
             (0..inside.len()).filter(|&i| inside.get(i).is_some_and(|line| is_marker(line, '='))).collect();
-        if dividers.is_empty() {
+        if dividers.len() > MAX_DIVIDERS {
+            self.problems
+                .push(format!("A search/replace block has more than {MAX_DIVIDERS} lines of `=======`."));
+        } else if dividers.is_empty() {
             self.problems.push("A search/replace block has no `=======` between its parts.".into());
         } else {
             self.current.clone_from(&path);
@@ -96,15 +121,12 @@ impl<'a> Scan<'a> {
     /// A fence at `start`; returns where to go on.
     fn fenced(&mut self, start: usize, open: Fence<'_>) -> usize {
         let (info, closes) = (open.info.to_owned(), open.ticks);
-        let end = (start + 1..self.lines.len()).find(|&at| {
-            self.line(at).and_then(fence).is_some_and(|f| f.info.is_empty() && f.ticks.starts_with(closes))
-        });
-        let Some(end) = end else {
+        let Some(end) = self.fences.closing(start, closes) else {
             // Never closed: look inside for blocks that carry their own markers.
             return start + 1;
         };
         let inside = self.lines.get(start + 1..end).unwrap_or_default();
-        if inside.iter().any(|line| search_marker(line).is_some()) {
+        if self.fences.marked(start, end) {
             return start + 1;
         }
         let first = (start + 1..end).find(|&at| self.line(at).is_some_and(|line| !line.trim().is_empty()));
@@ -149,6 +171,42 @@ impl<'a> Scan<'a> {
             return path_line(line).or_else(|| self.files.mentioned(line));
         }
         None
+    }
+}
+
+/// Where fences can close and where blocks begin, found once: a reply of open fences costs no more than any other.
+struct Fences {
+    /// Lines that are a fence and nothing else: the line, the character, and how many of it.
+    bare: Vec<(usize, char, usize)>,
+    /// Lines with the first marker of a search/replace block.
+    marks: Vec<usize>,
+}
+
+impl Fences {
+    fn of(lines: &[&str]) -> Self {
+        let bare = |(at, line): (usize, &&str)| {
+            let fence = fence(line).filter(|fence| fence.info.is_empty())?;
+            Some((at, fence.ticks.chars().next()?, fence.ticks.len()))
+        };
+        let marks = lines.iter().enumerate().filter(|(_, line)| search_marker(line).is_some());
+        Self {
+            marks: marks.map(|(at, _)| at).collect(),
+            bare: lines.iter().enumerate().filter_map(bare).collect(),
+        }
+    }
+
+    /// The line that closes the fence of `ticks` at `start`.
+    fn closing(&self, start: usize, ticks: &str) -> Option<usize> {
+        let tick = ticks.chars().next()?;
+        let from = self.bare.partition_point(|(at, ..)| *at <= start);
+        let mut after = self.bare.get(from..)?.iter().take(MAX_INNER);
+        after.find(|(_, c, count)| *c == tick && *count >= ticks.len()).map(|(at, ..)| *at)
+    }
+
+    /// Whether a search/replace block begins between `start` and `end`.
+    fn marked(&self, start: usize, end: usize) -> bool {
+        let from = self.marks.partition_point(|at| *at <= start);
+        self.marks.get(from).is_some_and(|at| *at < end)
     }
 }
 

@@ -209,3 +209,43 @@ proptest! {
         prop_assert!(!patched.edits.is_empty() || !patched.problems.is_empty());
     }
 }
+
+/// Replies that make a reader look at the same lines again and again. Each takes milliseconds where the work grows with
+/// the reply, and minutes where it grows with its square.
+#[test]
+fn the_work_grows_with_the_reply_alone() {
+    let block = "src/calc.py\n<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n";
+    for (unit, around) in [
+        ("```py\n", ""),
+        ("```py\n", "~~~\n<<<<<<< SEARCH\n```\n"),
+        ("```py\n~~~\n", "````\n"),
+        ("<<<<<<< SEARCH\n", ""),
+        ("=======\n", ">>>>>>> REPLACE\n"),
+        ("@@\n-a\n", ""),
+        ("--- a/x\n+++ b/y\n", ""),
+        ("```py src/calc.py\nx\n```\n", ""),
+        (block, ""),
+        ("\n", block),
+        ("`", ""),
+        ("-\n", ""),
+    ] {
+        let reply = format!("src/calc.py\n<<<<<<< SEARCH\n{}{around}", unit.repeat(MAX_REPLY / unit.len()));
+        for reply in [reply.as_str(), &reply[27..]] {
+            let patched = run(reply);
+            assert!(!patched.problems.is_empty() && patched.problems.len() < 200, "{unit:?}");
+            assert_eq!(patched.edits, [], "{unit:?}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_file_of_many_lines_is_laid_over_another_in_one_pass() {
+    let old: String = (0..200_000).map(|i| format!("a{i}\n")).collect();
+    let new: String = (0..60_000).map(|i| format!("b{i}\n")).collect();
+    let files = ["big.py".to_owned()];
+    let reply = format!("big.py\n```\n{}{new}```\n", "x\n".repeat(45_000));
+    let read = |_: &str| Some(old.as_bytes()[..old.len() / 2].to_vec());
+    let patched = edits(&reply, &Base { files: &files, prefer: &[], read: &read });
+    let [(_, Some(content))] = patched.edits.as_slice() else { panic!("{:?}", patched.problems) };
+    assert!(content.ends_with(b"b59999") && content.starts_with(b"x\nx\n"));
+}

@@ -1,6 +1,7 @@
 //! Evaluation: the one environment of the process, our functions, and the rewriting that makes it deterministic.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -14,6 +15,14 @@ use serde_json::Value;
 use super::Lookup;
 use super::convert::{member, to_cel, to_json};
 use crate::types::Type;
+
+/// The most items that the comprehensions of one evaluation may visit, all loops together.
+const MAX_ITEMS: usize = 100_000;
+
+thread_local! {
+    /// What is left of [`MAX_ITEMS`] in the evaluation of this thread.
+    static ITEMS: Cell<usize> = const { Cell::new(MAX_ITEMS) };
+}
 
 /// The function that stands before every range of a comprehension.
 const SORTED: &str = "@sorted";
@@ -69,10 +78,19 @@ fn blob_size<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execut
     Ok(CowVal::owned(CelInt::from(bytes)))
 }
 
-/// The keys of a map, sorted; anything else as it is.
+/// The keys of a map, sorted; anything else as it is. Every loop passes here before it begins, so its items are
+/// counted here.
 fn sorted<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let Some(arg) = args.pop() else { return Err(ExecutionError::missing_argument_or_target()) };
-    let Some(map) = arg.downcast_ref::<CelMap>() else { return Ok(arg) };
+    let map = arg.downcast_ref::<CelMap>();
+    let items =
+        map.map(|map| map.inner().len()).or(arg.downcast_ref::<CelList>().map(|list| list.inner().len()));
+    let Some(left) = ITEMS.get().checked_sub(items.unwrap_or(0)) else {
+        let why = format!("more than {MAX_ITEMS} items are visited");
+        return Err(ExecutionError::function_error("map", &why));
+    };
+    ITEMS.set(left);
+    let Some(map) = map else { return Ok(arg) };
     let mut keys = Vec::with_capacity(map.inner().len());
     #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
     for key in map.inner().keys() {
@@ -132,6 +150,7 @@ pub(super) fn eval(
     types: &BTreeMap<String, Type>,
     vars: &dyn Lookup,
 ) -> Result<Value, String> {
+    ITEMS.set(MAX_ITEMS);
     let resolver = Resolver { vars, types };
     let mut context = ROOT.new_inner_scope();
     context.set_variable_resolver(&resolver);

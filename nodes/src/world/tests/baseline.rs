@@ -200,6 +200,7 @@ impl Tester {
             "pythonpath": settings.pythonpath,
             "subfolder": settings.subfolder,
             "harness": harness_hash(),
+            "mounts": settings.mounts.iter().map(|mount| mount.host.display().to_string()).collect::<Vec<_>>(),
             "sites": settings.interpreter.stamps(),
         }));
         let kept = self.cache.join("baselines").join(format!("{key}.json"));

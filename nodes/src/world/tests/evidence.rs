@@ -81,7 +81,10 @@ pub(crate) fn weigh(seen: &Evidence) -> (f64, Vec<String>) {
     } else {
         lower(
             0.0,
-            format!("{} twins of the reproduction (contradicted, renamed) do what they must", seen.twins),
+            format!(
+                "{} control copies of the reproduction (one that must fail, one under another name) came out as they must",
+                seen.twins
+            ),
         );
     }
     if seen.flaky > 0 {
