@@ -114,6 +114,8 @@ record! {
         pub found: bool,
         /// The test.
         pub reproduction: Reproduction,
+        /// Whether it is mended by now.
+        pub already_fixed: bool,
     }
 }
 
@@ -229,6 +231,7 @@ pub(crate) fn kinds() -> Kinds {
                 ("diagnosis", diagnosis.clone()),
                 ("reproduction", Reproduction::ty()),
                 ("lessons", lessons()),
+                ("command", <Option<Vec<String>>>::ty()),
             ],
             Output::Fixed(Generated::ty()),
             vec![
