@@ -42,6 +42,8 @@ pub(crate) const GRAPH: u8 = 3;
 pub(crate) const UNREADABLE: u8 = 5;
 /// The store cannot be used.
 pub(crate) const STORE: u8 = 6;
+/// The run is owned elsewhere, or what it is pinned to differs.
+pub(crate) const OWNED: u8 = 7;
 /// It ran and did not heal.
 pub(crate) const UNHEALED: u8 = 10;
 /// There was nothing to do.

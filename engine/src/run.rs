@@ -181,34 +181,12 @@ impl Engine {
         self.conclude(owner, rest, sink)
     }
 
-    /// Marks a run as cancelled: at once when nobody is at work on it, else as soon as its owner looks.
+    /// [`cancel`] for a run of this engine's store.
     ///
     /// # Errors
-    /// Exit 2 for an unknown run, 6 when the store cannot be written, 7 when the run is over already.
+    /// As [`cancel`].
     pub fn cancel(&self, run: &str) -> Result<(), Fault> {
-        let row = self.tools.store.row(run)?;
-        if row.status.is_over() {
-            return Err(Fault::new(
-                "run.over",
-                7,
-                format!("run {run} is over already ({})", row.status.word()),
-            ));
-        }
-        self.tools.store.want_cancel(run)?;
-        let (mut owner, sealed) = match self.tools.store.own(run) {
-            Err(fault) if fault.code == "run.owned" => return Ok(()),
-            other => other?,
-        };
-        let past = Past::of(sealed)?;
-        if past.is_over() {
-            return Ok(());
-        }
-        let at_ms = self.tools.clock.now_ms();
-        let finish =
-            crate::scheduler::Finish { end: None, outcome: None, limit: None, output: Value::Null, at_ms };
-        let record = journal::end_record(&finish, self.tools.store.as_ref())?;
-        let result = RunResult::of_finish(&finish).to_json();
-        owner.append(&[record], Some((RunStatus::Cancelled, &result)), Durability::Disk, at_ms)
+        cancel(&self.tools.store, self.tools.clock.as_ref(), run)
     }
 
     /// The graph and settings that the run is pinned to, refused where this program differs.
@@ -274,3 +252,29 @@ impl Engine {
 
 /// Versions of kinds by name.
 pub(crate) type KindVersions = BTreeMap<String, u32>;
+
+/// Marks a run as cancelled: at once when nobody is at work on it, else as soon as its owner looks.
+///
+/// # Errors
+/// Exit 2 for an unknown run, 6 when the store cannot be written, 7 when the run is over already.
+pub fn cancel(store: &Arc<Store>, clock: &dyn Clock, run: &str) -> Result<(), Fault> {
+    let row = store.row(run)?;
+    if row.status.is_over() {
+        return Err(Fault::new("run.over", 7, format!("run {run} is over already ({})", row.status.word())));
+    }
+    store.want_cancel(run)?;
+    let (mut owner, sealed) = match store.own(run) {
+        Err(fault) if fault.code == "run.owned" => return Ok(()),
+        other => other?,
+    };
+    let past = Past::of(sealed)?;
+    if past.is_over() {
+        return Ok(());
+    }
+    let at_ms = clock.now_ms();
+    let finish =
+        crate::scheduler::Finish { end: None, outcome: None, limit: None, output: Value::Null, at_ms };
+    let record = journal::end_record(&finish, store.as_ref())?;
+    let result = RunResult::of_finish(&finish).to_json();
+    owner.append(&[record], Some((RunStatus::Cancelled, &result)), Durability::Disk, at_ms)
+}

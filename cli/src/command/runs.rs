@@ -3,10 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use prunella_engine::clock::SystemClock;
 use prunella_engine::journal::Record;
 use prunella_engine::run::RunResult;
 use prunella_engine::store::{RunRow, RunStatus, Store};
+use prunella_nodes::effects::ClaimRequest;
 use prunella_nodes::summary::Told;
+use prunella_nodes::world::claims::StoreClaims;
+use prunella_nodes::world::forge::LocalForge;
+use prunella_nodes::world::git::GitRepo;
+use prunella_nodes::world::ledger;
 use prunella_nodes::world::models::Providers;
 use serde_json::{Value, json};
 
@@ -149,16 +155,34 @@ fn resume(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
     let (engine, stop) = session::engine(store, &local, providers)?;
     if row.status.is_over() {
         say(format!("run {id} is over; this is its result again"));
+    } else {
+        keep_claim(store, &id, &local)?;
     }
     see_through(&engine, stop, &id, &local, as_json)
+}
+
+/// A run that was killed or stopped may have lost its incident to another one; two at work on it are one too many.
+fn keep_claim(store: &Arc<Store>, id: &str, local: &Local) -> Result<()> {
+    let Some(incident) = told(store, id, None, local)?.summary.incident else { return Ok(()) };
+    let dir = store.dir().unwrap_or(std::path::Path::new("."));
+    let forge = LocalForge::new(dir, Arc::new(GitRepo::open(&local.repo)?));
+    let request = ClaimRequest { fingerprint: incident.fingerprint };
+    let owner = ledger::claim(&StoreClaims(Arc::clone(store)), forge.key(), id, &request)?.owner;
+    if owner != id {
+        return Err(Failure::new(
+            exit::OWNED,
+            format!("run {owner} has taken the incident of run {id} over"),
+        )
+        .help(format!("wait for run {owner}, or cancel one: prunella runs cancel {id}")));
+    }
+    Ok(())
 }
 
 fn cancel(store: &Arc<Store>, name: &str) -> Result {
     let id = store.find(name)?;
     let row = store.row(&id)?;
     let (local, _) = pinned(store, &row)?;
-    let (engine, _) = session::engine(store, &local, Providers::from_roles(&Value::Null, |_| None)?)?;
-    engine.cancel(&id)?;
+    prunella_engine::run::cancel(store, &SystemClock::default(), &id)?;
     let row = store.row(&id)?;
     if !row.status.is_over() {
         out(format!("run {id}: its owner will cancel it after the step it is at"));

@@ -136,18 +136,19 @@ fn forbidden_namespaces_are_told_with_what_to_do() {
     assert!(matches!(probe, Probe::Unavailable { .. }), "{probe:?}");
 }
 
-/// Not a test of its own: what `a_killed_launcher_leaves_nothing` starts and kills.
-#[test]
-#[ignore = "started by another test"]
-fn launcher_to_be_killed() {
-    shell("echo started; sleep 77123.25").run();
-}
+/// Makes [`a_killed_launcher_leaves_nothing`] the launcher that it starts and kills.
+const TO_BE_KILLED: &str = "PRUNELLA_TEST_LAUNCHER_TO_BE_KILLED";
 
 #[test]
 fn a_killed_launcher_leaves_nothing() {
+    if std::env::var_os(TO_BE_KILLED).is_some() {
+        shell("echo started; sleep 77123.25").run();
+        return;
+    }
     let program = std::env::current_exe().unwrap();
     let mut launcher = Command::new(program)
-        .args(["--exact", "linux::setup::launcher_to_be_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "linux::setup::a_killed_launcher_leaves_nothing", "--nocapture"])
+        .env(TO_BE_KILLED, "1")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
