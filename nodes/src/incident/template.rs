@@ -7,7 +7,33 @@ use regex::Regex;
 /// Longest message that is looked at, in characters.
 const LONGEST: usize = 2000;
 
-/// The template of `message`: its first line that is not empty, with quoted strings as `<str>`, URLs as `<url>`, paths as
+/// Python's own types: in quotes they say what went wrong, and are no value of the log.
+const TYPES: [&str; 22] = [
+    "NoneType",
+    "bool",
+    "builtin_function_or_method",
+    "bytearray",
+    "bytes",
+    "complex",
+    "coroutine",
+    "dict",
+    "float",
+    "frozenset",
+    "function",
+    "generator",
+    "int",
+    "list",
+    "method",
+    "module",
+    "object",
+    "range",
+    "set",
+    "str",
+    "tuple",
+    "type",
+];
+
+/// The template of `message`: its first line that is not empty, with quoted strings (but the names of Python's own types) as `<str>`, URLs as `<url>`, paths as
 /// `<path>`, times as `<time>`, UUIDs as `<uuid>`, addresses and hashes as `<hex>`, numbers as `<n>`.
 #[must_use]
 pub fn template(message: &str) -> String {
@@ -72,7 +98,11 @@ fn quoted(text: &str) -> String {
         if prefix {
             out.pop();
         }
-        out.push_str("<str>");
+        let inside: String = chars[i + 1..end].iter().collect();
+        match TYPES.contains(&inside.as_str()) {
+            true => out.extend([c.to_string(), inside, c.to_string()]),
+            false => out.push_str("<str>"),
+        }
         i = end + 1;
     }
     out
@@ -126,14 +156,14 @@ mod tests {
     fn what_changes_is_replaced_and_what_stays_is_kept() {
         for (message, want) in [
             ("'order_items'", "<str>"),
-            ("'int' object has no attribute 'startswith'", "<str> object has no attribute <str>"),
+            ("'int' object has no attribute 'startswith'", "'int' object has no attribute <str>"),
             ("can't open b'a\\'b' at 0x7f3a", "can't open <str> at <hex>"),
             ("user 6549cc7d-2938-2246-d914-9f382d1a5021 gone", "user <uuid> gone"),
             ("no such file: /var/task/a.py after 1,204.5 s", "no such file: <path> after <n> s"),
             ("at 2024-05-01T10:00:00Z row12 of deadbeef01", "at <time> row<n> of <hex>"),
             (
                 "unsupported operand type(s) for /: 'float' and 'str'",
-                "unsupported operand type(s) for /: <str> and <str>",
+                "unsupported operand type(s) for /: 'float' and 'str'",
             ),
             ("GET https://x.example/y?z=1 failed", "GET <url> failed"),
             ("\n2 validation errors for Order\nname\n  missing", "<n> validation errors for Order"),

@@ -28,7 +28,10 @@ fn an_honest_fix_is_fixed_under_both_runners() {
         let edits = apply_diff(&shop.repo, &shop.commit, &fix(&shop)).unwrap();
         assert_eq!(verdict.candidate_tree, shop.repo.tree_with(&shop.commit, &edits).unwrap());
         let phrases = verdict.evidence.join("; ");
-        assert!(phrases.contains("all 1 changed lines run") && phrases.contains("3 control copies"), "{phrases}");
+        assert!(
+            phrases.contains("all 1 changed lines run") && phrases.contains("3 control copies"),
+            "{phrases}"
+        );
         // Five tests guard the rest: good, not overwhelming.
         assert!(verdict.confidence > 0.9 || verdict.isolation != "full", "{} {phrases}", verdict.confidence);
     }
