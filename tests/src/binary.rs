@@ -1,5 +1,6 @@
 //! The `prunella` binary in an environment of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -92,7 +93,7 @@ impl Prunella {
 
     /// The command, ready to be changed and spawned.
     #[must_use]
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(binary());
         command
             .args(args)
@@ -111,7 +112,7 @@ impl Prunella {
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn run(&self, args: &[&str]) -> Outcome {
+    pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Outcome {
         let output = self.command(args).output().expect("the binary starts");
         Outcome {
             code: output.status.code().unwrap_or(-1),

@@ -166,6 +166,17 @@ impl Case {
         args
     }
 
+    /// `run GRAPH` on this case, with its test settings and `more`.
+    #[must_use]
+    pub fn run_args(&self, graph: &str, more: &[&str]) -> Vec<String> {
+        let path = |path: PathBuf| path.to_string_lossy().into_owned();
+        let mut args = ["run", graph, "--incident"].map(str::to_owned).to_vec();
+        args.extend([path(self.log()), "--repo".to_owned(), path(self.repo())]);
+        args.extend(more.iter().map(|&word| word.to_owned()));
+        args.extend(self.test_args());
+        args
+    }
+
     /// What the case's own judge says of `checkout`.
     ///
     /// # Panics

@@ -150,18 +150,7 @@ fn a_model_that_fails_is_30_and_the_run_can_go_on() {
         if let Some(timeout) = timeout {
             prunella = prunella.env("PRUNELLA_MODEL_TIMEOUT", timeout);
         }
-        let tests = case.test_args();
-        let (log, repo) = (case.log(), case.repo());
-        let mut args = vec![
-            "run",
-            "self-heal",
-            "--incident",
-            log.to_str().unwrap(),
-            "--repo",
-            repo.to_str().unwrap(),
-            "--json",
-        ];
-        args.extend(tests.iter().map(String::as_str));
+        let args = case.run_args("self-heal", &["--json"]);
         let said = prunella.run(&args).code(30).json();
         assert_eq!(model.calls(), 3, "each try is one call: {said}");
         assert_eq!(said["resumable"], true);

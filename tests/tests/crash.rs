@@ -21,17 +21,7 @@ fn killed_at(at: &str) -> (serde_json::Value, usize) {
         .unwrap()
         .replace("strategies: [playbook, model]", "strategies: [model]");
     std::fs::write(&graph, text).unwrap();
-    let tests = case.test_args();
-    let (log, repo) = (case.log(), case.repo());
-    let mut args = vec![
-        "run",
-        graph.to_str().unwrap(),
-        "--incident",
-        log.to_str().unwrap(),
-        "--repo",
-        repo.to_str().unwrap(),
-    ];
-    args.extend(tests.iter().map(String::as_str));
+    let args = case.run_args(graph.to_str().unwrap(), &[]);
     let mut child = prunella.command(&args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let seen = lines.map_while(Result::ok).find(|line| line.contains(at));

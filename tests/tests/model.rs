@@ -36,18 +36,7 @@ impl Scene {
     }
 
     fn run(&self) -> Outcome {
-        let tests = self.case.test_args();
-        let (graph, log, repo) = (self.graph.display().to_string(), self.case.log(), self.case.repo());
-        let mut args = vec![
-            "run",
-            &graph,
-            "--incident",
-            log.to_str().unwrap(),
-            "--repo",
-            repo.to_str().unwrap(),
-            "--json",
-        ];
-        args.extend(tests.iter().map(String::as_str));
+        let args = self.case.run_args(&self.graph.display().to_string(), &["--json"]);
         self.prunella.run(&args)
     }
 

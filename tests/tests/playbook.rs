@@ -1,7 +1,5 @@
 //! The playbook alone, on nine real incidents of published packages.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
-
 use std::fmt::Write as _;
 
 use prunella_tests::{Case, Prunella};
@@ -31,18 +29,7 @@ fn heal_all(with_repro: bool) -> Tally {
     for id in CASES {
         let case = Case::lay_out(id, with_repro);
         let prunella = Prunella::new();
-        let tests = case.test_args();
-        let (log, repo) = (case.log(), case.repo());
-        let mut args = vec![
-            "run",
-            "self-heal",
-            "--incident",
-            log.to_str().unwrap(),
-            "--repo",
-            repo.to_str().unwrap(),
-            "--json",
-        ];
-        args.extend(tests.iter().map(String::as_str));
+        let args = case.run_args("self-heal", &["--json"]);
         let before = case.git(&["for-each-ref"]);
         let outcome = prunella.run(&args);
         let said = outcome.json();

@@ -178,16 +178,16 @@ fn a_link_out_of_the_tree_becomes_a_file() {
     let at = |path: &str| f.dir.path().join(path);
     symlink("../../top.py", at("d/e/up")).unwrap();
     symlink("real.py", at("d/e/beside")).unwrap();
-    symlink("../..", at("d/e/root")).unwrap();
+    symlink("../..", at("d/e/top")).unwrap();
     symlink("/etc/passwd", at("absolute")).unwrap();
     symlink("../outside", at("climbs")).unwrap();
-    // Each component is inside, yet followed through `root` it would come out above the tree.
-    symlink("d/e/root/../outside", at("through")).unwrap();
+    // Each component is inside, yet followed through `top` it would come out above the tree.
+    symlink("d/e/top/../outside", at("through")).unwrap();
     let commit = commit_all(&Repository::open(f.dir.path()).unwrap(), "links");
     let out = tempfile::tempdir().unwrap();
     f.repo.export(&commit, out.path()).unwrap();
     let is_link = |path: &str| fs::symlink_metadata(out.path().join(path)).unwrap().is_symlink();
-    for path in ["d/e/up", "d/e/beside", "d/e/root"] {
+    for path in ["d/e/up", "d/e/beside", "d/e/top"] {
         assert!(is_link(path), "{path}");
     }
     for path in ["absolute", "climbs", "through"] {
