@@ -49,3 +49,29 @@ fn a_run_killed_before_its_model_answers_goes_on_from_there() {
     // The call under way when it was killed may have reached the model; it is asked again, and no other is.
     assert!((6..=7).contains(&calls), "{calls} calls");
 }
+
+#[test]
+fn a_run_that_lost_its_incident_to_a_live_one_does_not_go_on() {
+    let slow = wiremock::ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(120));
+    let model = ScriptedModel::always(slow);
+    let case = Case::lay_out("pyotp-period", true);
+    let prunella = Prunella::new().env("PRUNELLA_MODEL", &model.spec());
+    // Both are at work until they are killed: the model they wait for never answers in time.
+    let at_work = || {
+        let mut command = prunella.command(&case.run_args("self-heal", &[]));
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let started = lines.find(|line| line.starts_with("run ")).expect("the run starts");
+        assert!(lines.any(|line| line.contains("analyze, attempt 1")), "it comes to the model");
+        let id = started.trim_start_matches("run ").split(':').next().unwrap().to_owned();
+        (child, id)
+    };
+    let (mut first, lost) = at_work();
+    first.kill().unwrap();
+    let _ = first.wait().unwrap();
+    let (mut second, owner) = at_work();
+    let refused = prunella.run(&["runs", "resume", &lost]);
+    second.kill().unwrap();
+    let _ = second.wait().unwrap();
+    assert!(refused.code == 7 && refused.stderr.contains(&owner), "{refused:?}");
+}
