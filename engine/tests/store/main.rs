@@ -7,6 +7,8 @@
 )]
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 #[path = "../run_engine/scene.rs"]
