@@ -83,7 +83,7 @@ impl Store {
         let mut db = self.lock();
         let (tx, packer) = db.read().map_err(|e| sql(&e, "read the journal"))?;
         let run = Some(row.id.clone());
-        let records = match Journal::of(&tx, &row.id).and_then(|journal| journal.read(&tx, packer, 0)) {
+        let records = match Journal::of(&tx, &row.id).and_then(|journal| journal.read(&tx, packer, Some(0))) {
             Ok(read) => read.records,
             // Deleted in the meantime.
             Err(fault) if fault.code == "run.unknown" => return Ok(()),
