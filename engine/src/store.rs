@@ -89,6 +89,7 @@ impl Store {
             Fault::new("store.unusable", 6, format!("{}: {e}", place()))
                 .help("name a directory that can be written with --store, or mend its permissions")
         })?;
+        not_torn(dir).map_err(|fault| fault.at(place()))?;
         let connection = Connection::open(dir.join("runs.db")).map_err(|e| sql(&e, "open").at(place()))?;
         Self::with(connection, Some(dir.to_owned())).map_err(|fault| fault.at(place()))
     }
@@ -178,4 +179,17 @@ impl Store {
     fn lock(&self) -> MutexGuard<'_, Db> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses a database that does not end where a page does: SQLite fills it up with zeroes, takes a very short one for
+/// new, and writes over it. While there is a log beside it, the log has what is missing.
+fn not_torn(dir: &Path) -> Result<(), Fault> {
+    const PAGE: u64 = 4096;
+    let length = |name: &str| std::fs::metadata(dir.join(name)).map_or(0, |found| found.len());
+    // The log first: whoever writes it back takes it away only afterwards.
+    let (log, length) = (length("runs.db-wal"), length("runs.db"));
+    if log == 0 && !length.is_multiple_of(PAGE) {
+        return Err(error::corrupt(&format!("runs.db is cut off at {length} bytes")));
+    }
+    Ok(())
 }

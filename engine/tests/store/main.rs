@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod journal;
