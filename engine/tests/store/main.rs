@@ -15,6 +15,8 @@ mod fixtures;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 #[path = "../run_engine/scene.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of the scene")]
 mod scene;
