@@ -40,7 +40,7 @@ use crate::redact::Redactor;
 use crate::run::{Stop, StopWish};
 use crate::scheduler::{self, Ask, Command, Finish, Scheduler, Superstep, Used};
 use crate::store::{Durability, RunStatus, Store};
-use crate::{Failure, Fault, Kinds, Lane, World};
+use crate::{Failure, Fault, Kinds, Lane, Name, World};
 
 /// What a driver works with.
 pub(crate) struct Tools {
@@ -284,7 +284,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Takes a body that returned away; the name of its graph, and what it used.
-    fn leaves(&mut self, lane: &Lane) -> Result<Option<(String, Used)>, Fault> {
+    fn leaves(&mut self, lane: &Lane) -> Result<Option<(Name, Used)>, Fault> {
         self.flights.call_back(lane);
         let Some(body) = self.bodies.remove(lane) else { return Ok(None) };
         body.nothing_unasked()?;
@@ -378,7 +378,8 @@ impl<'a> Driver<'a> {
         let Used { active_ms, cost_microusd } = used;
         let output = output.as_ref().clone();
         (self.sink)(Event::Committed { lane: lane.clone(), output, active_ms, cost_microusd });
-        (self.sink)(Event::Routed { lane, edge, to: to.to_string(), attempt });
+        let (edge, to) = (edge.to_string(), to.to_string());
+        (self.sink)(Event::Routed { lane, edge, to, attempt });
     }
 
     fn log(&mut self, lane: &Lane, message: &str) -> Result<(), Fault> {

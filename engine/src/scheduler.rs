@@ -27,6 +27,7 @@ mod route;
 mod scope;
 mod snapshot;
 mod state;
+mod table;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -36,9 +37,11 @@ use serde_json::Value;
 
 use crate::graph::{At, Graph, NodeDef, Outcome};
 use crate::journal::To;
-use crate::{Failure, Fault, Lane};
+use crate::{Failure, Fault, Lane, Name};
+pub use route::Edge;
 use scope::{Doing, Entry, Place, Plan, Scope};
 pub use state::Writes;
+use table::Scopes;
 
 /// What the driver tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,7 +130,7 @@ pub struct Task {
     /// Its name.
     pub lane: Lane,
     /// The graph that it belongs to, by name; empty for the run's own.
-    pub graph: String,
+    pub graph: Name,
     /// The evaluated `with`.
     pub input: Value,
     /// The evaluated condition settings.
@@ -146,7 +149,7 @@ pub struct Ask {
     /// The task that it is about.
     pub lane: Lane,
     /// The graph that it belongs to, by name; empty for the run's own.
-    pub graph: String,
+    pub graph: Name,
     /// Before the task or after it.
     pub at: At,
     /// The question.
@@ -171,7 +174,7 @@ pub struct Opened {
     /// Its name.
     pub lane: Lane,
     /// The graph that it belongs to, by name; empty for the run's own.
-    pub graph: String,
+    pub graph: Name,
     /// How many calls it makes.
     pub calls: usize,
     /// The attempt of the innermost loop around the node, from 1.
@@ -194,7 +197,7 @@ pub struct Superstep {
     /// What it writes.
     pub writes: Writes,
     /// The edge taken, as in [`crate::journal::Route`].
-    pub edge: String,
+    pub edge: Edge,
     /// Where it leads.
     pub to: To,
     /// The attempt that begins there; 1 at an end.
@@ -247,11 +250,11 @@ enum Phase {
 /// What a step of the scheduler still has to do.
 enum Act {
     /// Enter a node, or arrive where the branch ends.
-    Go { path: String, node: String, entry: Entry },
+    Go { path: Name, node: usize, entry: Entry },
     /// A task came to its result.
     Complete { lane: Lane, result: Result<Arc<Value>, Failure>, used: Used },
     /// A call, or the run, came to an end.
-    Return { path: String, end: String, limit: Option<&'static str> },
+    Return { path: Name, end: String, limit: Option<&'static str> },
 }
 
 /// One step under way: what is to be done, and what the driver will be asked.
@@ -272,7 +275,7 @@ impl Work {
 pub struct Scheduler {
     /// By name, the graphs that calls may name; the run's own under the empty name.
     plans: BTreeMap<String, Arc<Plan>>,
-    scopes: BTreeMap<String, Scope>,
+    scopes: Scopes,
     phase: Phase,
 }
 
@@ -284,8 +287,8 @@ impl Scheduler {
     pub fn new(graph: Arc<Graph>, inputs: Value) -> Result<Self, Fault> {
         let inputs = inputs::checked(&graph.inputs, inputs)?;
         let plans = plans(graph);
-        let root = Scope::new(own_plan(&plans)?, String::new(), Place::Run, Arc::new(inputs));
-        Ok(Self { plans, scopes: BTreeMap::from([(String::new(), root)]), phase: Phase::New })
+        let root = Scope::new(own_plan(&plans)?, Name::default(), Place::Run, Arc::new(inputs));
+        Ok(Self { plans, scopes: Scopes::new(root), phase: Phase::New })
     }
 
     /// Takes an event and says what to do next.
@@ -298,7 +301,7 @@ impl Scheduler {
             (Phase::New, Event::Start { at_ms }) => {
                 self.phase = Phase::Running;
                 let mut work = Work::at(at_ms);
-                self.start("", &mut work)?;
+                self.start(Name::default(), &mut work)?;
                 self.finish_work(work)
             }
             (Phase::Running, Event::TaskDone { lane, output, used, at_ms }) => {
@@ -337,7 +340,7 @@ impl Scheduler {
                 break;
             }
             match act {
-                Act::Go { path, node, entry } => self.go(&path, &node, entry, &mut work)?,
+                Act::Go { path, node, entry } => self.go(&path, node, entry, &mut work)?,
                 Act::Complete { lane, result, used } => self.complete(lane, result, used, &mut work)?,
                 Act::Return { path, end, limit } => self.returned(&path, &end, limit, &mut work)?,
             }
@@ -354,13 +357,13 @@ impl Scheduler {
     /// The state of the run's own scope, copied.
     #[must_use]
     pub fn state(&self) -> BTreeMap<String, Value> {
-        self.scopes.get("").map(|root| root.state.to_map()).unwrap_or_default()
+        self.scopes.root().state.to_map()
     }
 
     /// The state of every scope that is there, by path, copied.
     #[must_use]
     pub fn states(&self) -> BTreeMap<String, BTreeMap<String, Value>> {
-        self.scopes.iter().map(|(path, scope)| (path.clone(), scope.state.to_map())).collect()
+        self.scopes.iter().map(|(path, scope)| (path.into(), scope.state.to_map())).collect()
     }
 
     /// One value of the state of the scope at `path`.
@@ -372,19 +375,19 @@ impl Scheduler {
     /// What the run used so far.
     #[must_use]
     pub fn used(&self) -> Used {
-        self.scopes.get("").map(|root| root.tally).unwrap_or_default()
+        self.scopes.root().tally
     }
 
     /// Supersteps so far, in all scopes.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.scopes.get("").map_or(0, |root| root.tally_steps)
+        self.scopes.root().tally_steps
     }
 
     /// The inputs, brought to their types.
     #[must_use]
     pub fn inputs(&self) -> Value {
-        self.scopes.get("").map_or(Value::Null, |root| root.inputs.as_ref().clone())
+        self.scopes.root().inputs.as_ref().clone()
     }
 
     /// The node that `lane` is an execution of, and the name of its graph.
@@ -393,9 +396,7 @@ impl Scheduler {
     /// When there is no such scope or node: a bug of the caller.
     pub fn node(&self, lane: &Lane) -> Result<(&str, &NodeDef), Fault> {
         let plan = &self.scope(&lane.scope)?.plan;
-        let def = plan.graph.nodes.get(&lane.node);
-        def.map(|def| (plan.name.as_str(), def))
-            .ok_or_else(|| Fault::bug(format!("{lane} is no node of its graph")))
+        Ok((&plan.name, plan.named(&lane.node)?))
     }
 
     fn scope(&self, path: &str) -> Result<&Scope, Fault> {
@@ -407,54 +408,56 @@ impl Scheduler {
     }
 
     /// Enters the start node of the graph of the scope at `path`.
-    fn start(&self, path: &str, work: &mut Work) -> Result<(), Fault> {
-        let node = self.scope(path)?.plan.graph.start.clone();
-        work.todo.push_back(Act::Go { path: path.to_owned(), node, entry: Entry::Plain });
+    fn start(&self, path: Name, work: &mut Work) -> Result<(), Fault> {
+        let plan = &self.scope(&path)?.plan;
+        let node = plan.at(&plan.graph.start)?;
+        work.todo.push_back(Act::Go { path, node, entry: Entry::Plain });
         Ok(())
     }
 
-    /// The attempt at `node` and the most there may be: those of the innermost head that dominates it, else 1. A
+    /// The attempt at the node and the most there may be: those of the innermost head that dominates it, else 1. A
     /// branch is inside the loops around its fork.
-    fn attempt(&self, path: &str, node: &str) -> (u32, u32) {
-        let Some(scope) = self.scopes.get(path) else { return (1, 1) };
-        let Some(around) = scope.plan.loops.get(node) else { return (1, 1) };
+    fn attempt(&self, scope: &Scope, node: usize) -> (u32, u32) {
+        let Some((head, most)) = scope.plan.around(node) else { return (1, 1) };
         let mut at = scope;
         loop {
-            if let Some(attempt) = at.attempts.get(&around.head) {
-                return (*attempt, around.max_attempts);
+            if let Some(seen) = at.seen.get(&head).filter(|seen| seen.attempt > 0) {
+                return (seen.attempt, most);
             }
             match (&at.place, self.scopes.get(&at.parent)) {
                 (Place::Branch { .. }, Some(parent)) => at = parent,
-                _ => return (1, around.max_attempts),
+                _ => return (1, most),
             }
         }
     }
 
     /// Counts a superstep of the scope at `path`, there and all the way up.
-    fn count(&mut self, path: &str, used: Used) {
-        let mut at = path.to_owned();
+    fn count(&mut self, path: &Name, used: Used) {
+        let mut at = path.clone();
+        let mut own = true;
         while let Some(scope) = self.scopes.get_mut(&at) {
-            if at == path {
+            if own {
                 scope.superstep += 1;
                 scope.steps += 1;
+                own = false;
             }
             scope.tally_steps += 1;
             scope.tally.add(used);
             if scope.place == Place::Run {
                 return;
             }
-            at.clone_from(&scope.parent);
+            at = scope.parent.clone();
         }
     }
 
     /// The outermost call, or the run, whose limit forbids another task in the scope at `path`.
-    fn limit_above(&self, path: &str) -> Option<(String, &'static str)> {
+    fn limit_above(&self, path: &Name) -> Option<(Name, &'static str)> {
         let (mut at, mut found) = (path, None);
         while let Some(scope) = self.scopes.get(at) {
             if !matches!(scope.place, Place::Branch { .. })
                 && let Some(limit) = scope.limit_reached()
             {
-                found = Some((at.to_owned(), limit));
+                found = Some((at.clone(), limit));
             }
             if scope.place == Place::Run {
                 break;
@@ -466,18 +469,10 @@ impl Scheduler {
 
     /// Removes the scope at `path` and everything below it; what runs there is dropped.
     fn remove(&mut self, path: &str, work: &mut Work) {
-        let below: Vec<String> = self
-            .scopes
-            .range(path.to_owned()..)
-            .map(|(other, _)| other)
-            .take_while(|other| other.starts_with(path))
-            .filter(|other| other.len() == path.len() || other.as_bytes().get(path.len()) == Some(&b'/'))
-            .cloned()
-            .collect();
-        for path in below {
-            match self.scopes.remove(&path).map(|scope| scope.doing) {
-                Some(Doing::Task(lane)) => work.out.push(Command::Drop(lane)),
-                Some(Doing::Ask(asked)) => work.out.push(Command::Drop(asked.lane)),
+        for scope in self.scopes.remove_all(path) {
+            match scope.doing {
+                Doing::Task(lane) => work.out.push(Command::Drop(lane)),
+                Doing::Ask(asked) => work.out.push(Command::Drop(asked.lane)),
                 _ => {}
             }
         }
@@ -485,7 +480,7 @@ impl Scheduler {
 }
 
 /// The path of what `lane` holds: of a branch or an item with its index, of a single call without.
-fn below(lane: &Lane, index: Option<usize>) -> String {
+fn below(lane: &Lane, index: Option<usize>) -> Name {
     let mut path = String::with_capacity(lane.scope.len() + lane.node.len() + 8);
     if !lane.scope.is_empty() {
         path.push_str(&lane.scope);
@@ -498,15 +493,12 @@ fn below(lane: &Lane, index: Option<usize>) -> String {
     if let Some(index) = index {
         path.push_str(&format!("[{index}]"));
     }
-    path
+    path.into()
 }
 
 /// The graphs of a run, each with what is worked out of it once.
 fn plans(graph: Arc<Graph>) -> BTreeMap<String, Arc<Plan>> {
-    let plan = |name: &str, graph: Arc<Graph>| {
-        let loops = graph.loops();
-        (name.to_owned(), Arc::new(Plan { name: name.to_owned(), graph, loops }))
-    };
+    let plan = |name: &str, graph: Arc<Graph>| (name.to_owned(), Arc::new(Plan::new(name, graph)));
     let called: Vec<_> = graph.graphs.iter().map(|(name, graph)| plan(name, Arc::clone(graph))).collect();
     called.into_iter().chain([plan("", graph)]).collect()
 }

@@ -14,7 +14,7 @@ use crate::blob::Blobs;
 use crate::ctx::{Slot, Want};
 use crate::journal::{Divergence, EffectRecord, Pending, Phase, Question};
 use crate::types::Type;
-use crate::{Class, Ctx, Fault, Kinds, NodeError, canonical};
+use crate::{Class, Ctx, Fault, Kinds, Name, NodeError, canonical};
 
 /// What a poll of a body came to.
 pub(crate) enum Polled {
@@ -58,7 +58,7 @@ type Future1 = Pin<Box<dyn Future<Output = Result<Value, NodeError>>>>;
 /// A running task.
 pub(crate) struct Body {
     /// The name of the graph that the task's node belongs to; empty for the run's own.
-    pub(crate) graph: String,
+    pub(crate) graph: Name,
     ctx: Ctx,
     future: Future1,
     /// By ordinal, what the journal holds, in order.

@@ -75,7 +75,7 @@ impl Facts {
     /// The node that `lane` is an execution of, in the graph of this name.
     pub(crate) fn node(&self, graph: &str, lane: &Lane) -> Result<&NodeDef, Fault> {
         let owner = if graph.is_empty() { Some(&self.graph) } else { self.graph.graphs.get(graph) };
-        let node = owner.and_then(|owner| owner.nodes.get(&lane.node));
+        let node = owner.and_then(|owner| owner.nodes.get(lane.node.as_str()));
         node.ok_or_else(|| Fault::bug(format!("{lane} is no node of the graph")))
     }
 

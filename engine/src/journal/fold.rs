@@ -502,7 +502,7 @@ pub(crate) fn end_record(finish: &Finish, blobs: &dyn Blobs) -> Result<Record, F
 }
 
 fn route(step: &Superstep) -> Route {
-    Route { lane: step.lane.clone(), edge: step.edge.clone(), to: step.to.clone(), attempt: step.attempt }
+    Route { lane: step.lane.clone(), edge: step.edge.to_string(), to: step.to.clone(), attempt: step.attempt }
 }
 
 fn out_of_place(record: &Record, wherein: &str) -> Fault {

@@ -8,7 +8,7 @@ use super::Payload;
 use crate::blob::BlobRef;
 use crate::graph::{At, Outcome};
 use crate::scheduler::Used;
-use crate::{Class, EffectError, Failure, Lane};
+use crate::{Class, EffectError, Failure, Lane, Name};
 
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,22 +188,27 @@ pub struct Route {
 #[serde(rename_all = "snake_case")]
 pub enum To {
     /// A node by name.
-    Node(String),
+    Node(Name),
     /// An end by name.
-    End(String),
+    End(Name),
     /// The first nodes of the branches of a fan-out.
-    Nodes(Vec<String>),
+    Nodes(Vec<Name>),
     /// The node at which the branch meets its siblings.
-    Join(String),
+    Join(Name),
     /// Who takes the failure: a task, or the item of a map.
-    Raised(String),
+    Raised(Name),
 }
 
 impl std::fmt::Display for To {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Node(name) | Self::End(name) | Self::Join(name) | Self::Raised(name) => f.write_str(name),
-            Self::Nodes(names) => f.write_str(&names.join(", ")),
+            Self::Nodes(names) => {
+                for (i, name) in names.iter().enumerate() {
+                    write!(f, "{}{name}", if i > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -7,17 +7,19 @@ use serde_json::{Value, json};
 
 use super::eval::{self, Vars};
 use super::scope::{Doing, Mapping, Place, Scope};
-use super::{Act, Command, Finish, Opened, Phase, Scheduler, Superstep, Used, Work, Writes, below, inputs};
+use super::{
+    Act, Command, Edge, Finish, Opened, Phase, Scheduler, Superstep, Used, Work, Writes, below, inputs,
+};
 use crate::graph::{Does, Failed, Map, NodeDef, Outcome};
 use crate::journal::To;
-use crate::{Failure, Fault, Lane};
+use crate::{Failure, Fault, Lane, Name};
 
 /// Who takes a failure.
 enum Catch {
     /// This task, whose node has an error target.
     Task(Lane),
     /// The map that called for the item in this scope, and goes on without it.
-    Item(String),
+    Item(Name),
 }
 
 impl Scheduler {
@@ -29,8 +31,8 @@ impl Scheduler {
         def: &NodeDef,
         work: &mut Work,
     ) -> Result<(), Fault> {
-        let attempt = self.attempt(&lane.scope, &lane.node);
         let scope = self.scope(&lane.scope)?;
+        let attempt = self.attempt(scope, scope.plan.at(&lane.node)?);
         let input = eval::input(def, &Vars::of(scope, attempt)).map_err(|fault| fault.at(&lane))?;
         self.opened(&lane, 1, attempt, work)?;
         self.scope_mut(&lane.scope)?.doing = Doing::Call(lane.clone());
@@ -39,9 +41,10 @@ impl Scheduler {
 
     /// Calls a graph for every item of a list, a few at a time.
     pub(super) fn map(&mut self, lane: Lane, map: &Map, def: &NodeDef, work: &mut Work) -> Result<(), Fault> {
-        let attempt = self.attempt(&lane.scope, &lane.node);
+        let scope = self.scope(&lane.scope)?;
+        let attempt = self.attempt(scope, scope.plan.at(&lane.node)?);
         let place = |fault: Fault| fault.at(format!("{lane}: over"));
-        let over = eval::value(&map.over, &Vars::of(self.scope(&lane.scope)?, attempt)).map_err(place)?;
+        let over = eval::value(&map.over, &Vars::of(scope, attempt)).map_err(place)?;
         let Value::Array(items) = over else {
             return Err(place(Fault::new("map.over", 3, format!("`{}` is no list", map.over.source))));
         };
@@ -87,12 +90,13 @@ impl Scheduler {
         let place = Place::Call { caller: lane.clone(), item };
         let scope = Scope::new(plan, lane.scope.clone(), place, Arc::new(inputs));
         self.scopes.insert(path.clone(), scope);
-        self.start(&path, work)
+        self.start(path, work)
     }
 
     /// Opens the next items, as many as may be under way at once; completes the map when none is left.
     fn more_items(&mut self, lane: &Lane, map: &Map, def: &NodeDef, work: &mut Work) -> Result<(), Fault> {
-        let attempt = self.attempt(&lane.scope, &lane.node);
+        let scope = self.scope(&lane.scope)?;
+        let attempt = self.attempt(scope, scope.plan.at(&lane.node)?);
         loop {
             let scope = self.scope_mut(&lane.scope)?;
             let Doing::Map(mapping) = &mut scope.doing else {
@@ -123,7 +127,7 @@ impl Scheduler {
     /// The graph of the scope at `path` came to an end: of the run, or of a call, whose caller goes on.
     pub(super) fn returned(
         &mut self,
-        path: &str,
+        path: &Name,
         end: &str,
         limit: Option<&'static str>,
         work: &mut Work,
@@ -144,7 +148,8 @@ impl Scheduler {
         match scope.place.clone() {
             Place::Run => {
                 self.phase = Phase::Over;
-                let running: Vec<Lane> = self.scopes.values().filter_map(under_way).collect();
+                let running: Vec<Lane> =
+                    self.scopes.iter().filter_map(|(_, scope)| under_way(scope)).collect();
                 work.out.extend(running.into_iter().map(Command::Drop));
                 let (end, outcome, limit) = (Some(end.to_owned()), Some(outcome), limit.map(str::to_owned));
                 work.out.push(Command::Finish(Finish { end, outcome, limit, output, at_ms: work.at_ms }));
@@ -192,7 +197,8 @@ impl Scheduler {
         work: &mut Work,
     ) -> Result<(), Fault> {
         let plan = Arc::clone(&self.scope(&caller.scope)?.plan);
-        let Some((def, Does::Map(map))) = plan.graph.nodes.get(&caller.node).map(|def| (def, &def.does))
+        let Some((def, Does::Map(map))) =
+            plan.graph.nodes.get(caller.node.as_str()).map(|def| (def, &def.does))
         else {
             return Err(Fault::bug(format!("{caller} is no map")));
         };
@@ -242,13 +248,13 @@ impl Scheduler {
     fn catcher(&self, lane: &Lane) -> Option<Catch> {
         let mut at = lane.clone();
         // The innermost item of a map that fails with it, and so has its say first.
-        let mut through: Option<String> = None;
+        let mut through: Option<Name> = None;
         loop {
             let scope = self.scopes.get(&at.scope)?;
-            if scope.plan.graph.nodes.get(&at.node)?.on_error.is_some() {
+            if scope.plan.graph.nodes.get(at.node.as_str())?.on_error.is_some() {
                 return Some(through.map_or(Catch::Task(at), Catch::Item));
             }
-            let mut path = at.scope.as_str();
+            let mut path = &at.scope;
             // A fork is no caller: a branch fails into what holds its fork.
             while let Some(Scope { place: Place::Branch { .. }, parent, .. }) = self.scopes.get(path) {
                 path = parent;
@@ -256,8 +262,8 @@ impl Scheduler {
             let Place::Call { caller, item } = &self.scopes.get(path)?.place else { return None };
             if item.is_some() {
                 let holder = self.scopes.get(&caller.scope)?;
-                if let Does::Map(map) = &holder.plan.graph.nodes.get(&caller.node)?.does {
-                    let own = through.get_or_insert_with(|| path.to_owned());
+                if let Does::Map(map) = &holder.plan.graph.nodes.get(caller.node.as_str())?.does {
+                    let own = through.get_or_insert_with(|| path.clone());
                     if map.failed != Failed::Fail {
                         return Some(Catch::Item(own.clone()));
                     }
@@ -294,7 +300,7 @@ impl Scheduler {
                     output: Arc::new(Value::Null),
                     error: Some(error.clone()),
                     writes: Writes::default(),
-                    edge: "error".to_owned(),
+                    edge: Edge::ERROR,
                     to,
                     attempt: 1,
                     used,
@@ -306,11 +312,11 @@ impl Scheduler {
     }
 
     /// The name of who takes a failure of `lane`.
-    fn raised_to(&self, lane: &Lane) -> String {
+    fn raised_to(&self, lane: &Lane) -> Name {
         match self.catcher(lane) {
-            Some(Catch::Task(lane)) => lane.to_string(),
+            Some(Catch::Task(lane)) => lane.to_string().into(),
             Some(Catch::Item(path)) => path,
-            None => String::new(),
+            None => Name::default(),
         }
     }
 
@@ -326,7 +332,7 @@ impl Scheduler {
                 self.item_done(&caller, item, Err(failure), work)
             }
             Some(Catch::Task(lane)) => {
-                let open: Vec<String> = match &self.scope(&lane.scope)?.doing {
+                let open: Vec<Name> = match &self.scope(&lane.scope)?.doing {
                     Doing::Call(_) => vec![below(&lane, None)],
                     Doing::Map(mapping) => mapping.open.iter().map(|i| below(&lane, Some(*i))).collect(),
                     _ => Vec::new(),

@@ -7,23 +7,28 @@ use serde_json::Value;
 use super::eval::{self, Vars};
 use super::route::Way;
 use super::scope::{Asked, Doing, Entry, Forked, Place};
-use super::{Act, Ask, Command, Scheduler, Superstep, Task, Update, Used, Work, Writes, below};
+use super::{Act, Ask, Command, Edge, Scheduler, Superstep, Task, Update, Used, Work, Writes, below};
 use crate::graph::{At, Does, Fork};
 use crate::journal::To;
-use crate::{Failure, Fault, Lane};
+use crate::{Failure, Fault, Lane, Name};
 
 impl Scheduler {
     /// Enters `node`, or arrives there when it is where the branch ends.
-    pub(super) fn go(&mut self, path: &str, node: &str, entry: Entry, work: &mut Work) -> Result<(), Fault> {
+    pub(super) fn go(
+        &mut self,
+        path: &Name,
+        node: usize,
+        entry: Entry,
+        work: &mut Work,
+    ) -> Result<(), Fault> {
         // A scope that was dropped in the same step goes nowhere.
         let Some(scope) = self.scopes.get_mut(path) else { return Ok(()) };
-        if matches!(&scope.place, Place::Branch { join } if join == node) {
+        let plan = Arc::clone(&scope.plan);
+        let (name, def) = plan.node(node)?;
+        if matches!(&scope.place, Place::Branch { join } if join == name) {
             return self.arrive(path, work);
         }
-        let lane = scope.enter(path, node, entry);
-        let plan = Arc::clone(&scope.plan);
-        let def = plan.graph.nodes.get(node);
-        let def = def.ok_or_else(|| Fault::bug(format!("`{node}` is no node of the graph")))?;
+        let lane = scope.enter(path, node, name, entry);
         if def.interrupt.as_ref().is_some_and(|interrupt| interrupt.at == At::Before)
             && self.asks(&lane, None, Used::default(), work)?
         {
@@ -34,18 +39,18 @@ impl Scheduler {
 
     /// Runs the task, or calls the graph that it calls.
     pub(super) fn begin(&mut self, lane: Lane, work: &mut Work) -> Result<(), Fault> {
-        let plan = Arc::clone(&self.scope(&lane.scope)?.plan);
-        let Some(def) = plan.graph.nodes.get(&lane.node) else {
-            return Err(Fault::bug(format!("{lane} is no node of the graph")));
-        };
+        let scope = self.scope(&lane.scope)?;
+        let plan = Arc::clone(&scope.plan);
+        let at = plan.at(&lane.node)?;
+        let (_, def) = plan.node(at)?;
         match &def.does {
             Does::Run => {
-                let (attempt, max_attempts) = self.attempt(&lane.scope, &lane.node);
+                let (attempt, max_attempts) = self.attempt(scope, at);
                 let scope = self.scope_mut(&lane.scope)?;
                 let vars = Vars::of(scope, (attempt, max_attempts));
                 let input = eval::input(def, &vars).map_err(|fault| fault.at(&lane))?;
                 let conditions = eval::conditions(def, &vars).map_err(|fault| fault.at(&lane))?;
-                let previous = scope.outputs.get(&lane.node).cloned();
+                let previous = scope.seen.get(&at).and_then(|seen| seen.output.clone());
                 scope.doing = Doing::Task(lane.clone());
                 let graph = plan.name.clone();
                 work.out.push(Command::RunTask(Task {
@@ -72,11 +77,11 @@ impl Scheduler {
         used: Used,
         work: &mut Work,
     ) -> Result<bool, Fault> {
-        let plan = Arc::clone(&self.scope(&lane.scope)?.plan);
-        let Some(interrupt) = plan.graph.nodes.get(&lane.node).and_then(|def| def.interrupt.as_ref()) else {
-            return Ok(false);
-        };
-        let attempt = self.attempt(&lane.scope, &lane.node);
+        let scope = self.scope(&lane.scope)?;
+        let plan = Arc::clone(&scope.plan);
+        let at = plan.at(&lane.node)?;
+        let Some(interrupt) = &plan.node(at)?.1.interrupt else { return Ok(false) };
+        let attempt = self.attempt(scope, at);
         let scope = self.scope_mut(&lane.scope)?;
         let mut vars = Vars::of(scope, attempt);
         if let Some(output) = &output {
@@ -128,8 +133,7 @@ impl Scheduler {
             return Err(Fault::bug(format!("{lane} was answered, {} asks", asked.lane)));
         }
         let Asked { lane, at, output, used, .. } = asked.clone();
-        if let Some(interrupt) = scope.plan.graph.nodes.get(&lane.node).and_then(|def| def.interrupt.as_ref())
-        {
+        if let Some(interrupt) = &scope.plan.named(&lane.node)?.interrupt {
             interrupt.answer.check(&value).map_err(|mismatch| {
                 Fault::new("interrupt.answer", 2, format!("{lane}: the answer: {mismatch}"))
             })?;
@@ -162,17 +166,12 @@ impl Scheduler {
         used: Used,
         work: &mut Work,
     ) -> Result<(), Fault> {
-        if !self.scopes.contains_key(&lane.scope) {
-            return Ok(());
-        }
-        let attempt = self.attempt(&lane.scope, &lane.node);
-        let scope = self.scope(&lane.scope)?;
+        let Some(scope) = self.scopes.get(&lane.scope) else { return Ok(()) };
         let plan = Arc::clone(&scope.plan);
-        let Some(def) = plan.graph.nodes.get(&lane.node) else {
-            return Err(Fault::bug(format!("{lane} is no node of the graph")));
-        };
+        let at = plan.at(&lane.node)?;
+        let (_, def) = plan.node(at)?;
+        let attempt = self.attempt(scope, at);
         let place = |fault: Fault| fault.at(&lane);
-        let null = Arc::new(Value::Null);
         let (writes, edge, to, output, error) = match result {
             Ok(output) => {
                 // All writes are evaluated over the state before, then land together.
@@ -180,8 +179,9 @@ impl Scheduler {
                 let writes = eval::writes(&plan.graph, &def.writes, &vars).map_err(place)?;
                 self.land(&lane.scope, &writes).map_err(place)?;
                 // The route is chosen over the state with the task's own writes.
-                let vars = Vars::of(self.scope(&lane.scope)?, attempt).with("output", &output);
-                let chosen = self.choose(&lane, &def.next, &vars).map_err(place)?;
+                let scope = self.scope(&lane.scope)?;
+                let vars = Vars::of(scope, attempt).with("output", &output);
+                let chosen = Self::choose(scope, &def.next, &vars).map_err(place)?;
                 (writes, chosen.edge, chosen.to, output, None)
             }
             Err(error) => {
@@ -193,18 +193,19 @@ impl Scheduler {
                 let vars = Vars::of(scope, attempt).with("error", &value);
                 let writes = eval::writes(&plan.graph, &on_error.writes, &vars).map_err(place)?;
                 self.land(&lane.scope, &writes).map_err(place)?;
-                (writes, "on_error".to_owned(), Way::of(&on_error.to), null, Some(error))
+                (writes, Edge::ON_ERROR, Way::of(&plan, &on_error.to)?, Arc::default(), Some(error))
             }
         };
-        self.leave(lane, (output, error, writes, used), (edge, to), work)
+        self.leave(lane, at, (output, error, writes, used), (edge, to), work)
     }
 
     /// Counts the superstep, records it, and takes the way that was chosen.
     fn leave(
         &mut self,
         lane: Lane,
+        at: usize,
         (output, error, writes, used): (Arc<Value>, Option<Failure>, Writes, Used),
-        (edge, way): (String, Way),
+        (edge, way): (Edge, Way),
         work: &mut Work,
     ) -> Result<(), Fault> {
         let path = lane.scope.clone();
@@ -212,24 +213,21 @@ impl Scheduler {
         let scope = self.scope_mut(&path)?;
         scope.doing = Doing::Nothing;
         if error.is_none() {
-            match scope.outputs.get_mut(&lane.node) {
-                Some(last) => *last = Arc::clone(&output),
-                None => drop(scope.outputs.insert(lane.node.clone(), Arc::clone(&output))),
-            }
+            scope.seen.entry(at).or_default().output = Some(Arc::clone(&output));
         }
         let join = match &scope.place {
-            Place::Branch { join } => Some(join.as_str()),
+            Place::Branch { join } => Some(join),
             _ => None,
         };
-        let to = way.to(join);
+        let to = way.to(&scope.plan, join)?;
         let number = scope.superstep;
         let limit = if matches!(way, Way::End(_)) { None } else { self.limit_above(&path) };
         let attempt = match (&to, &limit, &way) {
-            (To::Node(node), None, Way::Node(_, entry)) => self.next_attempt(&path, node, *entry),
+            (To::Node(_), None, Way::Node(node, entry)) => self.next_attempt(&path, *node, *entry)?,
             _ => 1,
         };
         let at_ms = work.at_ms;
-        let fork = lane.clone();
+        let fork = if let Way::Fork(_) = way { Some(lane.clone()) } else { None };
         work.out.push(Command::Commit(Superstep {
             lane,
             number,
@@ -242,41 +240,39 @@ impl Scheduler {
             used,
             at_ms,
         }));
-        match (way, limit) {
-            (_, Some((frame, limit))) => {
+        match (way, limit, fork) {
+            (_, Some((frame, limit)), _) => {
                 let end = self.scope(&frame)?.plan.graph.limits.exhausted.clone();
                 work.todo.push_back(Act::Return { path: frame, end, limit: Some(limit) });
             }
-            (Way::End(end), None) => work.todo.push_back(Act::Return { path, end, limit: None }),
-            (Way::Node(node, entry), None) => work.todo.push_back(Act::Go { path, node, entry }),
-            (Way::Fork(made), None) => self.fork(&fork, &made, work)?,
+            (Way::End(end), ..) => work.todo.push_back(Act::Return { path, end, limit: None }),
+            (Way::Node(node, entry), ..) => work.todo.push_back(Act::Go { path, node, entry }),
+            (Way::Fork(made), _, Some(lane)) => self.fork(&lane, &made, work)?,
+            (Way::Fork(_), _, None) => {}
         }
         Ok(())
     }
 
-    /// The attempt that begins when `node` is entered so.
-    fn next_attempt(&self, path: &str, node: &str, entry: Entry) -> u32 {
-        let (attempt, _) = self.attempt(path, node);
-        let head = self
-            .scopes
-            .get(path)
-            .is_some_and(|scope| scope.plan.loops.get(node).is_some_and(|own| own.head == node));
-        match (head, entry) {
+    /// The attempt that begins when the node is entered so.
+    fn next_attempt(&self, path: &Name, node: usize, entry: Entry) -> Result<u32, Fault> {
+        let scope = self.scope(path)?;
+        let head = scope.plan.around(node).is_some_and(|(head, _)| head == node);
+        Ok(match (head, entry) {
             (true, Entry::Plain) => 1,
-            (true, Entry::Retry) => {
-                let made = self.scopes.get(path).and_then(|scope| scope.attempts.get(node)).copied();
-                made.unwrap_or(0).saturating_add(1)
-            }
-            _ => attempt,
-        }
+            (true, Entry::Retry) => scope.seen.get(&node).map_or(1, |seen| seen.attempt.saturating_add(1)),
+            _ => self.attempt(scope, node).0,
+        })
     }
 
     /// Lands writes in a scope; a branch keeps them for who holds it.
-    fn land(&mut self, path: &str, writes: &Writes) -> Result<(), Fault> {
+    fn land(&mut self, path: &Name, writes: &Writes) -> Result<(), Fault> {
+        if writes.values.is_empty() {
+            return Ok(());
+        }
         let scope = self.scope_mut(path)?;
         let plan = Arc::clone(&scope.plan);
         scope.state.land(&plan.graph, writes)?;
-        if matches!(scope.place, Place::Branch { .. }) && !writes.values.is_empty() {
+        if matches!(scope.place, Place::Branch { .. }) {
             scope.written.push(writes.clone());
         }
         Ok(())
@@ -286,19 +282,21 @@ impl Scheduler {
     fn fork(&mut self, lane: &Lane, fork: &Fork, work: &mut Work) -> Result<(), Fault> {
         let scope = self.scope_mut(&lane.scope)?;
         let width = fork.branches.len();
-        let forked = Forked { lane: lane.clone(), join: fork.join.clone(), width, waiting: width };
-        scope.doing = Doing::Fork(forked);
+        let join = Name::from(&fork.join);
+        scope.doing = Doing::Fork(Forked { lane: lane.clone(), join: join.clone(), width, waiting: width });
         for (i, head) in fork.branches.iter().enumerate() {
-            let branch = self.scope(&lane.scope)?.branch(&lane.scope, &fork.join);
+            let scope = self.scope(&lane.scope)?;
+            let node = scope.plan.at(head)?;
+            let branch = scope.branch(&lane.scope, &join);
             let path = below(lane, Some(i));
             self.scopes.insert(path.clone(), branch);
-            work.todo.push_back(Act::Go { path, node: head.clone(), entry: Entry::Plain });
+            work.todo.push_back(Act::Go { path, node, entry: Entry::Plain });
         }
         Ok(())
     }
 
     /// A branch came to the join. The last one lets the scope go on, with what all of them wrote, in their order.
-    fn arrive(&mut self, path: &str, work: &mut Work) -> Result<(), Fault> {
+    fn arrive(&mut self, path: &Name, work: &mut Work) -> Result<(), Fault> {
         let branch = self.scope_mut(path)?;
         branch.doing = Doing::Arrived;
         let parent = branch.parent.clone();
@@ -318,14 +316,17 @@ impl Scheduler {
             }
             self.scope_mut(&parent)?.steps += branch.steps;
         }
-        self.scope_mut(&parent)?.doing = Doing::Nothing;
-        work.todo.push_back(Act::Go { path: parent, node: forked.join, entry: Entry::Plain });
+        let scope = self.scope_mut(&parent)?;
+        scope.doing = Doing::Nothing;
+        let node = scope.plan.at(&forked.join)?;
+        work.todo.push_back(Act::Go { path: parent, node, entry: Entry::Plain });
         Ok(())
     }
 
     /// A person's values land in place of the task that is under way.
     pub(super) fn update(&mut self, update: Update, work: &mut Work) -> Result<(), Fault> {
         let Update { scope: path, node, output, writes, at_ms: _ } = update;
+        let path = Name::from(path);
         let refused = |why: String| Fault::new("update.refused", 2, why);
         let scope = self
             .scopes
@@ -347,14 +348,16 @@ impl Scheduler {
         let Some(node) = node else {
             self.land(&path, &writes)?;
             self.scope_mut(&path)?.superstep += 1;
-            work.todo.push_back(Act::Go { path, node: pending.node, entry: Entry::Again });
+            let node = plan.at(&pending.node)?;
+            work.todo.push_back(Act::Go { path, node, entry: Entry::Again });
             return Ok(());
         };
-        let Some(def) = plan.graph.nodes.get(&node) else {
+        let Some(at) = plan.graph.nodes.get_index_of(&node) else {
             return Err(refused(format!("the graph has no node `{}`", node.escape_debug())));
         };
-        let lane = self.scope_mut(&path)?.enter(&path, &node, Entry::Again);
-        let attempt = self.attempt(&path, &node);
+        let (name, def) = plan.node(at)?;
+        let lane = self.scope_mut(&path)?.enter(&path, at, name, Entry::Again);
+        let attempt = self.attempt(self.scope(&path)?, at);
         let value = Arc::new(output.clone().unwrap_or(Value::Null));
         let place = |fault: Fault| Fault { exit: 2, ..fault.at(format!("update as `{node}`")) };
         let mut all = match output {
@@ -367,8 +370,9 @@ impl Scheduler {
         all.values.extend(writes.values);
         all.overwrites.extend(writes.overwrites);
         self.land(&path, &all)?;
-        let vars = Vars::of(self.scope(&path)?, attempt).with("output", &value);
-        let chosen = self.choose(&lane, &def.next, &vars).map_err(place)?;
-        self.leave(lane, (value, None, all, Used::default()), (chosen.edge, chosen.to), work)
+        let scope = self.scope(&path)?;
+        let vars = Vars::of(scope, attempt).with("output", &value);
+        let chosen = Self::choose(scope, &def.next, &vars).map_err(place)?;
+        self.leave(lane, at, (value, None, all, Used::default()), (chosen.edge, chosen.to), work)
     }
 }

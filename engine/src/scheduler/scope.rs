@@ -8,17 +8,66 @@ use serde_json::Value;
 
 use super::Used;
 use super::state::{State, Writes};
-use crate::graph::{At, Graph, Loop};
-use crate::{Failure, Lane};
+use crate::graph::{At, Graph, NodeDef};
+use crate::{Failure, Fault, Lane, Name};
 
-/// A graph and what was worked out of it once.
+/// A graph and what was worked out of it once. Its nodes are known by their place in the file.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// Its name among the graphs of the run; empty for the run's own.
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) graph: Arc<Graph>,
-    /// By node, the innermost loop around it.
-    pub(super) loops: BTreeMap<String, Loop>,
+    /// The nodes' names.
+    pub(super) names: Vec<Name>,
+    /// By node, the head of the innermost loop around it, and the most attempts of that loop.
+    loops: Vec<Option<(usize, u32)>>,
+}
+
+impl Plan {
+    pub(super) fn new(name: &str, graph: Arc<Graph>) -> Self {
+        let loops = graph.loops();
+        let around = |node: &String| {
+            let around = loops.get(node)?;
+            Some((graph.nodes.get_index_of(&around.head)?, around.max_attempts))
+        };
+        let loops = graph.nodes.keys().map(around).collect();
+        let names = graph.nodes.keys().map(Name::from).collect();
+        Self { name: name.into(), graph, names, loops }
+    }
+
+    /// The place of the node with this name.
+    pub(super) fn at(&self, node: &str) -> Result<usize, Fault> {
+        let at = self.graph.nodes.get_index_of(node);
+        at.ok_or_else(|| Fault::bug(format!("`{node}` is no node of the graph")))
+    }
+
+    /// The node at a place, with its name.
+    pub(super) fn node(&self, at: usize) -> Result<(&Name, &NodeDef), Fault> {
+        let node = self.names.get(at).zip(self.graph.nodes.get_index(at));
+        node.map(|(name, (_, def))| (name, def)).ok_or_else(|| Fault::bug(format!("there is no node {at}")))
+    }
+
+    /// The node with this name.
+    pub(super) fn named(&self, node: &str) -> Result<&NodeDef, Fault> {
+        let def = self.graph.nodes.get(node);
+        def.ok_or_else(|| Fault::bug(format!("`{node}` is no node of the graph")))
+    }
+
+    /// The head of the innermost loop around the node, and the most attempts of that loop.
+    pub(super) fn around(&self, at: usize) -> Option<(usize, u32)> {
+        self.loops.get(at).copied().flatten()
+    }
+}
+
+/// What a scope remembers of a node.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    /// How often it was entered. Never resets.
+    pub(super) visits: u32,
+    /// Of a loop's head, the attempt under way, from 1; 0 before the first.
+    pub(super) attempt: u32,
+    /// What it returned last.
+    pub(super) output: Option<Arc<Value>>,
 }
 
 /// How a node is entered.
@@ -41,7 +90,7 @@ pub(super) enum Place {
     /// A branch of a fan-out, which ends where it reaches `join`.
     Branch {
         /// The node at which the branches meet.
-        join: String,
+        join: Name,
     },
     /// A call of a graph, by this task.
     Call {
@@ -88,7 +137,7 @@ pub(super) struct Asked {
 pub(super) struct Forked {
     /// The task after which they began.
     pub(super) lane: Lane,
-    pub(super) join: String,
+    pub(super) join: Name,
     pub(super) width: usize,
     /// How many have not arrived.
     pub(super) waiting: usize,
@@ -116,7 +165,7 @@ pub(super) struct Mapping {
 pub(super) struct Scope {
     pub(super) plan: Arc<Plan>,
     /// The path of the scope that holds it; its own for the run itself.
-    pub(super) parent: String,
+    pub(super) parent: Name,
     pub(super) place: Place,
     pub(super) inputs: Arc<Value>,
     pub(super) state: State,
@@ -127,12 +176,8 @@ pub(super) struct Scope {
     pub(super) answer: Option<Value>,
     /// Supersteps so far.
     pub(super) superstep: u64,
-    /// By loop head, the attempt under way, from 1.
-    pub(super) attempts: BTreeMap<String, u32>,
-    /// By node, what it returned last.
-    pub(super) outputs: BTreeMap<String, Arc<Value>>,
-    /// By node, how often it was entered. Never resets.
-    pub(super) visits: BTreeMap<String, u32>,
+    /// By the node's place.
+    pub(super) seen: BTreeMap<usize, Seen>,
     /// Steps that led here in its graph before it began.
     pub(super) steps_before: u64,
     /// Steps of its own, those of joined branches and returned calls included: the same whatever ran first.
@@ -144,7 +189,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(plan: Arc<Plan>, parent: String, place: Place, inputs: Arc<Value>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, parent: Name, place: Place, inputs: Arc<Value>) -> Self {
         Self {
             state: State::of(&plan.graph),
             plan,
@@ -155,9 +200,7 @@ impl Scope {
             doing: Doing::Nothing,
             answer: None,
             superstep: 0,
-            attempts: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            visits: BTreeMap::new(),
+            seen: BTreeMap::new(),
             steps_before: 0,
             steps: 0,
             tally_steps: 0,
@@ -165,33 +208,31 @@ impl Scope {
         }
     }
 
-    /// A branch of this scope: it starts from the state at the fork and knows nothing of its siblings.
-    pub(super) fn branch(&self, path: &str, join: &str) -> Self {
-        let place = Place::Branch { join: join.to_owned() };
-        let mut branch = Self::new(Arc::clone(&self.plan), path.to_owned(), place, Arc::clone(&self.inputs));
+    /// A branch of this scope, which is at `path`: it starts from the state at the fork and knows nothing of its
+    /// siblings.
+    pub(super) fn branch(&self, path: &Name, join: &Name) -> Self {
+        let place = Place::Branch { join: join.clone() };
+        let mut branch = Self::new(Arc::clone(&self.plan), path.clone(), place, Arc::clone(&self.inputs));
         branch.state = self.state.clone();
         branch.steps_before = self.steps_before.saturating_add(self.steps);
         branch
     }
 
-    /// Counts an entry into `node` and names the task.
-    pub(super) fn enter(&mut self, path: &str, node: &str, entry: Entry) -> Lane {
+    /// Counts an entry into the node at `at` and names the task.
+    pub(super) fn enter(&mut self, path: &Name, at: usize, name: &Name, entry: Entry) -> Lane {
         // A head is its own innermost loop.
-        if self.plan.loops.get(node).is_some_and(|own| own.head == node) {
-            let attempt = self.attempts.entry(node.to_owned()).or_insert(0);
-            *attempt = match entry {
+        let head = self.plan.around(at).is_some_and(|(head, _)| head == at);
+        let seen = self.seen.entry(at).or_default();
+        if head {
+            seen.attempt = match entry {
                 Entry::Plain => 1,
-                Entry::Retry => attempt.saturating_add(1),
-                Entry::Again => *attempt,
+                Entry::Retry => seen.attempt.saturating_add(1),
+                Entry::Again => seen.attempt,
             };
         }
-        let visit = match self.visits.get_mut(node) {
-            Some(visit) => visit,
-            None => self.visits.entry(node.to_owned()).or_insert(0),
-        };
-        *visit = visit.saturating_add(1);
+        seen.visits = seen.visits.saturating_add(1);
         self.answer = None;
-        Lane { scope: path.to_owned(), node: node.to_owned(), visit: *visit }
+        Lane { scope: path.clone(), node: name.clone(), visit: seen.visits }
     }
 
     /// Steps that are left of its graph's limit, on the way that led here.

@@ -7,25 +7,26 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::scope::{Doing, Place, Scope};
+use super::scope::{Doing, Place, Scope, Seen};
 use super::state::State;
+use super::table::Scopes;
 use super::{Ask, Command, Phase, Scheduler, Used, Work, Writes, own_plan, plans};
-use crate::Fault;
 use crate::graph::Graph;
+use crate::{Fault, Name};
 
 /// A scheduler as JSON.
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
     phase: Phase,
     /// By path.
-    scopes: BTreeMap<String, ScopeSnapshot>,
+    scopes: BTreeMap<Name, ScopeSnapshot>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct ScopeSnapshot {
     /// The graph's name; empty for the run's own.
-    graph: String,
-    parent: String,
+    graph: Name,
+    parent: Name,
     place: Place,
     inputs: Value,
     state: BTreeMap<String, Value>,
@@ -33,13 +34,19 @@ struct ScopeSnapshot {
     doing: Doing,
     answer: Option<Value>,
     superstep: u64,
-    attempts: BTreeMap<String, u32>,
-    outputs: BTreeMap<String, Value>,
-    visits: BTreeMap<String, u32>,
+    /// By node.
+    seen: BTreeMap<String, SeenSnapshot>,
     steps_before: u64,
     steps: u64,
     tally_steps: u64,
     tally: Used,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeenSnapshot {
+    visits: u32,
+    attempt: u32,
+    output: Option<Arc<Value>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +62,7 @@ impl Scheduler {
     /// # Errors
     /// Never; a [`Fault`] beats a panic if serde disagrees.
     pub fn snapshot(&self) -> Result<Value, Fault> {
-        let scopes = self.scopes.iter().map(|(path, scope)| (path.clone(), of_scope(scope))).collect();
+        let scopes = self.scopes.iter().map(|(path, scope)| (path, of_scope(scope))).collect();
         serde_json::to_value(Snapshot { phase: self.phase, scopes })
             .map_err(|e| Fault::bug(format!("a scheduler is no JSON: {e}")))
     }
@@ -71,9 +78,10 @@ impl Scheduler {
             .map_err(|e| Fault::new("journal.snapshot", 21, format!("no snapshot of a run: {e}")))?;
         let plans = plans(graph);
         own_plan(&plans)?;
-        let mut scopes = BTreeMap::new();
+        let mut root = None;
+        let mut below = Vec::new();
         for (path, scope) in snapshot.scopes {
-            let plan = plans.get(&scope.graph).cloned().ok_or_else(|| {
+            let plan = plans.get(scope.graph.as_str()).cloned().ok_or_else(|| {
                 lacks(format!("the graph `{}`, which is under way", scope.graph.escape_debug()))
             })?;
             check(&path, &scope, &plan.graph)?;
@@ -82,6 +90,12 @@ impl Scheduler {
             // Keys that a changed graph adds begin as they would in a new run.
             let mut state = State::of(&plan.graph).to_map();
             state.extend(scope.state);
+            // What is remembered of a node that a changed graph no longer has is of no use to it.
+            let seen = scope.seen.into_iter().filter_map(|(node, seen)| {
+                let SeenSnapshot { visits, attempt, output } = seen;
+                Some((plan.graph.nodes.get_index_of(&node)?, Seen { visits, attempt, output }))
+            });
+            let seen = seen.collect();
             let restored = Scope {
                 plan,
                 parent: scope.parent,
@@ -92,23 +106,23 @@ impl Scheduler {
                 doing: scope.doing,
                 answer: scope.answer,
                 superstep: scope.superstep,
-                attempts: scope.attempts,
-                outputs: scope.outputs.into_iter().map(|(node, value)| (node, Arc::new(value))).collect(),
-                visits: scope.visits,
+                seen,
                 steps_before: scope.steps_before,
                 steps: scope.steps,
                 tally_steps: scope.tally_steps,
                 tally: scope.tally,
             };
-            scopes.insert(path, restored);
+            if path.is_empty() {
+                root = Some(restored);
+            } else {
+                below.push((path, restored));
+            }
         }
-        if !scopes.contains_key("") {
-            return Err(Fault::new(
-                "journal.snapshot",
-                21,
-                "no snapshot of a run: it has no scope of its own",
-            ));
-        }
+        let root = root.ok_or_else(|| {
+            Fault::new("journal.snapshot", 21, "no snapshot of a run: it has no scope of its own")
+        })?;
+        let mut scopes = Scopes::new(root);
+        below.into_iter().for_each(|(path, scope)| scopes.insert(path, scope));
         Ok(Self { plans, scopes, phase: snapshot.phase })
     }
 
@@ -119,7 +133,7 @@ impl Scheduler {
     pub fn under_way(&mut self) -> Result<Vec<Command>, Fault> {
         let mut work = Work::at(0);
         if self.phase == Phase::Running {
-            let doing: Vec<Doing> = self.scopes.values().map(|scope| scope.doing.clone()).collect();
+            let doing: Vec<Doing> = self.scopes.iter().map(|(_, scope)| scope.doing.clone()).collect();
             for doing in doing {
                 match doing {
                     Doing::Task(lane) => self.begin(lane, &mut work)?,
@@ -142,6 +156,10 @@ fn of_scope(scope: &Scope) -> ScopeSnapshot {
     let written = written
         .map(|one| WritesSnapshot { values: one.values.clone(), overwrites: one.overwrites.clone() })
         .collect();
+    let seen = |(at, seen): (&usize, &Seen)| {
+        let Seen { visits, attempt, output } = seen.clone();
+        Some((String::from(scope.plan.names.get(*at)?.clone()), SeenSnapshot { visits, attempt, output }))
+    };
     ScopeSnapshot {
         graph: scope.plan.name.clone(),
         parent: scope.parent.clone(),
@@ -152,9 +170,7 @@ fn of_scope(scope: &Scope) -> ScopeSnapshot {
         doing: scope.doing.clone(),
         answer: scope.answer.clone(),
         superstep: scope.superstep,
-        attempts: scope.attempts.clone(),
-        outputs: scope.outputs.iter().map(|(node, value)| (node.clone(), value.as_ref().clone())).collect(),
-        visits: scope.visits.clone(),
+        seen: scope.seen.iter().filter_map(seen).collect(),
         steps_before: scope.steps_before,
         steps: scope.steps,
         tally_steps: scope.tally_steps,
@@ -179,7 +195,7 @@ fn check(path: &str, scope: &ScopeSnapshot, graph: &Graph) -> Result<(), Fault> 
         Doing::Fork(forked) => &forked.join,
         Doing::Map(mapping) => &mapping.lane.node,
     };
-    if graph.nodes.contains_key(node) {
+    if graph.nodes.contains_key(node.as_str()) {
         return Ok(());
     }
     let place = if path.is_empty() { String::new() } else { format!(" (in `{path}`)") };
