@@ -408,8 +408,10 @@ fn verify_tells_all_it_finds() {
     db.execute("UPDATE runs SET status = 'ended' WHERE id = 'swapped'", []).unwrap();
     db.execute("UPDATE runs SET graph = 'h' WHERE id = 'renamed'", []).unwrap();
     let found = store.verify(None).unwrap();
-    let told: Vec<(&str, &str)> =
+    let mut told: Vec<(&str, &str)> =
         found.iter().map(|one| (one.run.as_deref().unwrap(), one.code.as_str())).collect();
+    // A run mentions its graph in more than one form.
+    told.dedup();
     let expected = [
         ("broken", "journal.chain"),
         ("short", "journal.chain"),
