@@ -84,17 +84,27 @@ impl Ctx {
     /// # Errors
     /// When a (recorded) response is not of the effect's type.
     pub async fn all<E: Effect>(&self, requests: &[E::Request]) -> Result<Vec<E::Response>, NodeError> {
+        let requests = requests.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
+        let requests =
+            requests.map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
+        let answers = self.all_named(E::NAME, E::CLASS, requests).await;
+        answers
+            .into_iter()
+            .map(|answer| {
+                serde_json::from_value(answer).map_err(|e| {
+                    NodeError::new("effect.response", format!("the response of {}: {e}", E::NAME))
+                })
+            })
+            .collect()
+    }
+
+    /// Performs an effect that is known by name alone, on several requests at once; answers come in the order of
+    /// `requests`. For nodes whose code is no Rust. `class` is that of the world's own table, never what such code says.
+    pub async fn all_named(&self, name: &'static str, class: Class, requests: Vec<Value>) -> Vec<Value> {
         let mut slots = Vec::with_capacity(requests.len());
         for request in requests {
-            let request = serde_json::to_value(request)
-                .map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
             let slot = Rc::new(RefCell::new(None));
-            self.asked.borrow_mut().push(Asked {
-                name: E::NAME,
-                class: E::CLASS,
-                request,
-                slot: Rc::clone(&slot),
-            });
+            self.asked.borrow_mut().push(Asked { name, class, request, slot: Rc::clone(&slot) });
             slots.push(slot);
         }
         // The driver owns the waking: it polls the task again once every slot it was asked for is filled.
@@ -103,15 +113,7 @@ impl Ctx {
             if waiting.iter().all(|slot| slot.borrow().is_some()) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        slots
-            .into_iter()
-            .map(|slot| {
-                let answer = slot.borrow_mut().take().unwrap_or(Value::Null);
-                serde_json::from_value(answer).map_err(|e| {
-                    NodeError::new("effect.response", format!("the response of {}: {e}", E::NAME))
-                })
-            })
-            .collect()
+        slots.into_iter().map(|slot| slot.borrow_mut().take().unwrap_or(Value::Null)).collect()
     }
 
     /// Tells the person who watches, and the trace. One line, no values of the log.
