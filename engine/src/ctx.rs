@@ -85,8 +85,7 @@ impl Ctx {
     /// When a (recorded) response is not of the effect's type.
     pub async fn all<E: Effect>(&self, requests: &[E::Request]) -> Result<Vec<E::Response>, NodeError> {
         let requests = requests.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
-        let requests =
-            requests.map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
+        let requests = requests.map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
         let answers = self.all_named(E::NAME, E::CLASS, requests).await;
         answers
             .into_iter()

@@ -9,13 +9,11 @@
 //! use prunella_engine::{Class, Kinds, Output, types::Type};
 //! use prunella_nodes::wasm::{Component, Face, Limits};
 //!
-//! # fn main() -> Result<(), prunella_engine::Fault> {
-//! let bytes: &[u8] = todo!("the component");
+//! # fn kinds(bytes: &[u8]) -> Result<Kinds, prunella_engine::Fault> {
 //! let face = Face { effects: &["words.fetch"], ..Face::new("words", Output::Fixed(Type::Int)) };
 //! let component = Component::from_bytes(bytes, Limits::default())?;
 //! let kind = component.kind(face, |name| (name == "words.fetch").then_some(Class::Read))?;
-//! let kinds = Kinds::default().with_kind(kind);
-//! # Ok(())
+//! Ok(Kinds::default().with_kind(kind))
 //! # }
 //! ```
 
