@@ -114,6 +114,12 @@ impl Owner {
         &self.run
     }
 
+    /// The chain hash of the last record. Records that are held back count.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.chain
+    }
+
     /// The chain hash of the last record, in hex. Records that are held back count.
     #[must_use]
     pub fn head(&self) -> String {
