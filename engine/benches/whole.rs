@@ -12,6 +12,8 @@
 
 #[path = "whole/cold.rs"]
 mod cold;
+#[path = "whole/graphs.rs"]
+mod graphs;
 #[path = "whole/growth.rs"]
 mod growth;
 #[path = "whole/kinds.rs"]

@@ -3,29 +3,11 @@
 use std::time::Instant;
 
 use prunella_engine::event::Event;
-use prunella_engine::graph::{Builder, Outcome};
 use serde_json::json;
 
+use crate::graphs::growing;
 use crate::measure::{emit, timed};
 use crate::setting::{Bench, db_mb, temp_dir};
-
-pub(crate) fn growing() -> Builder {
-    Builder::new("growth")
-        .input("n", "int")
-        .state("i", "int")
-        .append("messages", "list<{role: string, content: string}>")
-        .end("done", Outcome::Success)
-        .end("stuck", Outcome::Failure)
-        .node("seed", |node| node.writes("i", "=output.i").to("step"))
-        .node("step", |node| {
-            node.kind("say")
-                .with("i", "=i")
-                .writes("i", "=output.i")
-                .writes("messages", "=output.messages")
-                .when("output.i >= inputs.n", "done")
-                .retry("step", u32::MAX, "stuck")
-        })
-}
 
 pub(crate) fn run(n: usize, saver: &str) -> Option<()> {
     let dir = temp_dir();

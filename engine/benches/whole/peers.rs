@@ -3,8 +3,8 @@
 use prunella_engine::graph::Graph;
 use serde_json::{Value, json};
 
+use crate::graphs::{counter, row};
 use crate::measure::timed;
-use crate::sequential::{counter, row};
 use crate::setting::{Bench, temp_dir};
 
 const STEPS: usize = 1000;

@@ -1,36 +1,10 @@
 //! (a) What the engine itself costs: a node looped N times, or N nodes in a row.
 
-use prunella_engine::graph::{Builder, Outcome};
 use serde_json::json;
 
+use crate::graphs::{counter, row};
 use crate::measure::{emit, timed};
 use crate::setting::Bench;
-
-/// One node that counts to `inputs.n`, with a conditional edge back to itself.
-pub(crate) fn counter() -> Builder {
-    Builder::new("loop")
-        .input("n", "int")
-        .state("i", "int")
-        .end("done", Outcome::Success)
-        .end("stuck", Outcome::Failure)
-        .node("seed", |node| node.writes("i", "=output.i").to("step"))
-        .node("step", |node| {
-            node.kind("count")
-                .with("i", "=i")
-                .writes("i", "=output.i")
-                .when("output.i >= inputs.n", "done")
-                .retry("step", u32::MAX, "stuck")
-        })
-}
-
-/// `n` nodes that do nothing, in a row.
-pub(crate) fn row(n: usize) -> Builder {
-    let graph = Builder::new("chain").end("done", Outcome::Success);
-    (0..n).fold(graph, |graph, i| {
-        let next = if i + 1 == n { "done".to_owned() } else { format!("n{}", i + 1) };
-        graph.node(&format!("n{i}"), |node| node.kind("pass").to(&next))
-    })
-}
 
 pub(crate) fn run(shape: &str, n: usize, saver: &str) -> Option<()> {
     let bench = match saver {
