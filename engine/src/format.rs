@@ -7,7 +7,7 @@ pub const GRAPH: u32 = 1;
 /// Journal records and their chain.
 pub const JOURNAL: u32 = 1;
 /// The tables of a store.
-pub const STORE: u32 = 1;
+pub const STORE: u32 = 2;
 /// The trace file, `prunella-trace/1`.
 pub const TRACE: u32 = 1;
 

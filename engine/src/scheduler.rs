@@ -342,10 +342,11 @@ struct Chosen {
 /// The first arm whose guard holds, and of a retry edge the side that its counter allows.
 fn choose(next: &Next, vars: &Vars<'_>, scope: &Scope) -> Result<Chosen, Fault> {
     let arms = match next {
-        Next::To(target) => {
+        Next::Go(Step::To(target)) => {
             return Ok(Chosen { target: target.clone(), entry: Entry::Plain, edge: "next".to_owned() });
         }
         Next::Choose(arms) => arms,
+        _ => return Err(Fault::bug("this way on is not run yet")),
     };
     for (i, arm) in arms.iter().enumerate() {
         let holds = match &arm.guard {
@@ -359,6 +360,7 @@ fn choose(next: &Next, vars: &Vars<'_>, scope: &Scope) -> Result<Chosen, Fault> 
             Step::To(target) => {
                 Chosen { target: target.clone(), entry: Entry::Plain, edge: format!("next[{i}]") }
             }
+            Step::Fork(_) => return Err(Fault::bug("a fan-out is not run yet")),
             Step::Retry { head, max_attempts, exhausted } => {
                 if scope.attempts.get(head).copied().unwrap_or(0) < *max_attempts {
                     let target = Target::Node(head.clone());

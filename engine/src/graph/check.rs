@@ -96,6 +96,8 @@ fn build(
         ends,
         start: ast.start.as_ref()?.text.clone(),
         nodes,
+        returns: None,
+        graphs: IndexMap::new(),
     };
     graph.hash = hash::of(&graph);
     Some(graph)

@@ -67,7 +67,7 @@ pub(super) fn writes(
 ) -> Result<BTreeMap<String, Value>, Fault> {
     let mut writes = BTreeMap::new();
     for (key, from) in &node.writes {
-        let value = source(from, vars).map_err(|fault| fault.at(format!("writes.{key}")))?;
+        let value = source(&from.value, vars).map_err(|fault| fault.at(format!("writes.{key}")))?;
         let def = graph
             .state
             .get(key)

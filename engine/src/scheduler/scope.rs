@@ -37,8 +37,8 @@ impl Scope {
     /// The run's own scope: keys whose reducer has an identity start with it.
     pub(super) fn of_run(graph: &Graph) -> Self {
         let identity = |reducer| match reducer {
-            Reducer::Last => None,
             Reducer::Append => Some(Value::Array(Vec::new())),
+            _ => None,
         };
         let state =
             graph.state.iter().filter_map(|(key, def)| Some((key.clone(), identity(def.reducer)?))).collect();

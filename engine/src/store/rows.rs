@@ -63,7 +63,7 @@ pub struct RunRow {
     pub graph: String,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
-    /// When it last wrote.
+    /// When it last wrote, to the second: a row is not written anew for each of many records.
     pub updated_ms: u64,
     /// Where it stands.
     pub status: RunStatus,
@@ -161,7 +161,7 @@ fn read(row: &Row<'_>) -> Result<RunRow, rusqlite::Error> {
     })
 }
 
-fn unknown(name: &str) -> Fault {
+pub(super) fn unknown(name: &str) -> Fault {
     Fault::new("run.unknown", 2, format!("there is no run `{}`", name.escape_debug()))
         .help("`prunella runs list` shows the runs of this store")
 }

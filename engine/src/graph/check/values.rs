@@ -7,7 +7,7 @@ use super::super::ast::{ArmAst, Cel, Name, NextAst, NodeAst, StepAst, Value1, Va
 use super::super::expr::infer::{self, Inferred};
 use super::super::expr::ty::Ty;
 use super::super::lower::{RESERVED, inner};
-use super::super::model::{Arm, End, Guard, Next, NodeDef, Source, Step, Target};
+use super::super::model::{Arm, Does, End, Guard, Next, NodeDef, Source, Step, Target, Write};
 use super::super::yaml::Span;
 use super::super::{Expr, expr};
 use super::targets::{Targets, find};
@@ -76,14 +76,18 @@ pub(super) fn node(
     Some(NodeDef {
         name: name.to_owned(),
         kind: node.kind.text.clone(),
+        does: Does::Run,
         with: with?,
-        writes: writes?,
+        writes: writes?.into_iter().map(|(key, value)| (key, Write { value, overwrite: false })).collect(),
         literals: node.literals.iter().map(|(key, value)| (key.text.clone(), value.clone())).collect(),
         conditions,
         model: node.model.as_ref().map(|role| role.text.clone()),
         returns: node.returns.clone(),
         prompt,
         retry: node.retry,
+        timeout_ms: None,
+        on_error: None,
+        interrupt: None,
         next: next?,
     })
 }
@@ -160,7 +164,7 @@ fn leads(
     output: &Option<Type>,
 ) -> Option<Next> {
     let arms = match next {
-        NextAst::To(name) => return find(check.ast, &name.text).map(Next::To),
+        NextAst::To(name) => return find(check.ast, &name.text).map(|to| Next::Go(Step::To(to))),
         NextAst::Choose(arms) => arms,
     };
     if let Some(open) = arms.iter().position(|arm| arm.when.is_none()) {
@@ -223,6 +227,10 @@ fn condition(
     output: Option<Option<Type>>,
     when: When,
 ) -> Option<Expr> {
+    let rust = cel.text.trim().strip_suffix("()").and_then(|name| check.kinds.conditions.get(name));
+    if let Some(condition) = rust {
+        return Some(Expr::of_rust(condition.clone()));
+    }
     let (expr, ty) = expression(check, cel, output, when)?;
     if ty.is_bool() {
         return Some(expr);
