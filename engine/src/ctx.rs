@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::blob::{BlobRef, Blobs};
 use crate::graph::Template;
+use crate::types::Type;
 use crate::{Class, Effect, Lane, NodeError};
 
 /// What stays the same while a task runs.
@@ -33,19 +34,28 @@ pub struct TaskInfo {
     /// The type that `returns:` names, as JSON Schema, when there is one.
     pub returns: Option<Value>,
     /// Output of this node's last execution in its scope.
-    pub previous: Option<Value>,
+    pub previous: Option<Arc<Value>>,
     /// The hash of the journal's record that led to this task, lower-case hex: the same on resume and in replay.
     /// Empty where there is no journal.
     pub chain_head: String,
 }
 
-/// An effect asked for and not yet answered.
+/// Something asked for and not yet answered.
 pub(crate) struct Asked {
-    pub(crate) name: &'static str,
-    pub(crate) class: Class,
-    pub(crate) request: Value,
-    pub(crate) slot: Rc<RefCell<Option<Value>>>,
+    pub(crate) want: Want,
+    pub(crate) slot: Slot,
 }
+
+/// What is asked for.
+pub(crate) enum Want {
+    /// An effect on the world.
+    Effect { name: &'static str, class: Class, request: Value },
+    /// A person's answer of this type.
+    Answer { question: String, ty: Type },
+}
+
+/// Where an answer is put.
+pub(crate) type Slot = Rc<RefCell<Option<Value>>>;
 
 /// A node's context: facts about the task, blobs, and effects. It queues requests; the driver answers them.
 #[derive(Clone)]
@@ -84,17 +94,39 @@ impl Ctx {
     /// # Errors
     /// When a (recorded) response is not of the effect's type.
     pub async fn all<E: Effect>(&self, requests: &[E::Request]) -> Result<Vec<E::Response>, NodeError> {
-        let mut slots = Vec::with_capacity(requests.len());
-        for request in requests {
-            let request = serde_json::to_value(request)
-                .map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
-            let slot = Rc::new(RefCell::new(None));
-            self.asked.borrow_mut().push(Asked {
-                name: E::NAME,
-                class: E::CLASS,
-                request,
-                slot: Rc::clone(&slot),
-            });
+        let requests = requests.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
+        let requests = requests.map_err(|e| NodeError::new("effect.request", format!("{}: {e}", E::NAME)))?;
+        let answers = self.all_named(E::NAME, E::CLASS, requests).await;
+        answers
+            .into_iter()
+            .map(|answer| {
+                serde_json::from_value(answer).map_err(|e| {
+                    NodeError::new("effect.response", format!("the response of {}: {e}", E::NAME))
+                })
+            })
+            .collect()
+    }
+
+    /// Performs an effect that is known by name alone, on several requests at once; answers come in the order of
+    /// `requests`. For nodes whose code is no Rust. `class` is that of the world's own table, never what such code says.
+    pub async fn all_named(&self, name: &'static str, class: Class, requests: Vec<Value>) -> Vec<Value> {
+        let wants = requests.into_iter().map(|request| Want::Effect { name, class, request });
+        self.answers(wants.collect()).await
+    }
+
+    /// Asks a person, and returns the answer, which has the type `ty`. The run parks while nothing else can go on; when
+    /// it is resumed the body runs again up to here, its effects answered from the journal.
+    pub async fn interrupt(&self, question: impl Into<String>, ty: Type) -> Value {
+        let want = Want::Answer { question: question.into(), ty: ty.spelled_out() };
+        self.answers(vec![want]).await.pop().unwrap_or(Value::Null)
+    }
+
+    /// Queues `wants` for the driver and waits until all of them are answered.
+    async fn answers(&self, wants: Vec<Want>) -> Vec<Value> {
+        let mut slots = Vec::with_capacity(wants.len());
+        for want in wants {
+            let slot = Slot::default();
+            self.asked.borrow_mut().push(Asked { want, slot: Rc::clone(&slot) });
             slots.push(slot);
         }
         // The driver owns the waking: it polls the task again once every slot it was asked for is filled.
@@ -103,15 +135,7 @@ impl Ctx {
             if waiting.iter().all(|slot| slot.borrow().is_some()) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        slots
-            .into_iter()
-            .map(|slot| {
-                let answer = slot.borrow_mut().take().unwrap_or(Value::Null);
-                serde_json::from_value(answer).map_err(|e| {
-                    NodeError::new("effect.response", format!("the response of {}: {e}", E::NAME))
-                })
-            })
-            .collect()
+        slots.into_iter().map(|slot| slot.borrow_mut().take().unwrap_or(Value::Null)).collect()
     }
 
     /// Tells the person who watches, and the trace. One line, no values of the log.
@@ -165,7 +189,7 @@ impl Ctx {
         template.render(&Value::Object(vars), self.blobs.as_ref())
     }
 
-    /// Effects asked for since the last call, in order. For drivers.
+    /// What was asked for since the last call, in order. For drivers.
     pub(crate) fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.borrow_mut())
     }

@@ -8,12 +8,13 @@ mod past;
 mod payload;
 mod record;
 
-pub use fold::{Divergence, Folded, Look, Pending, fold};
-pub(crate) use fold::{end_record, superstep_records};
+pub use fold::{Divergence, Folded, Look, Pending, PendingAsk, Question, fold};
+pub(crate) use fold::{TIMED_OUT, end_record, superstep_records};
 pub use past::{Past, Sealed};
 pub use payload::Payload;
 pub use record::{
-    Commit, EffectRecord, EndRecord, GraphPin, Header, Interrupt, LogLine, Phase, Record, Resume, Route, To,
+    Answer, Commit, EffectRecord, EndRecord, GraphPin, Header, Interrupt, LogLine, Origin, Phase, Record,
+    Resume, Route, To, UpdateRecord,
 };
 
 pub(crate) use record::payloads;

@@ -1,5 +1,6 @@
 //! Runs: starting one, going on with one, and what came of it.
 
+mod answer;
 mod id;
 pub(crate) mod pin;
 mod result;
@@ -16,9 +17,9 @@ pub use stop::{Stop, StopWish};
 pub(crate) use view::steps;
 pub use view::{EffectView, RunView, StepView};
 
-use crate::blob::Blobs;
+use crate::blob::{Blobs, MemoryBlobs};
 use crate::clock::{Clock, SystemClock};
-use crate::driver::{Driver, Facts, Halt, Rest, Tools};
+use crate::driver::{Driver, Facts, From, Halt, Level, Log, Rest, Tools};
 use crate::event::Event;
 use crate::graph::{self, Graph};
 use crate::journal::{self, Folded, GraphPin, Header, Past, Payload, Record, Resume};
@@ -128,10 +129,16 @@ impl Engine {
             run: String::new(),
             created_ms: self.tools.clock.now_ms(),
             seed: self.tools.clock.random(),
-            graph: GraphPin { name: graph.name.clone(), hash: graph.hash.clone(), source },
+            graph: GraphPin {
+                name: graph.name.clone(),
+                hash: graph.hash.clone(),
+                source,
+                form: Some(store.put(graph.form().as_bytes())?),
+            },
             kinds: pin::kinds(graph, &self.tools.kinds)?,
             inputs: Payload::pack(&inputs, store.as_ref())?,
             settings: Payload::pack(&redactor.value(new.settings), store.as_ref())?,
+            fork: None,
         };
         // Two runs of one millisecond may draw the same id; the table decides, and another is drawn.
         let mut tries_left = 8;
@@ -171,14 +178,45 @@ impl Engine {
         self.take_up(&mut owner, &folded, resumed)?;
         let graph = facts.graph.name.clone();
         sink(Event::RunStarted { run: run.to_owned(), graph, resumed });
-        let (owner, rest) = match folded.finish {
-            Some(finish) => (owner, Rest::Over(finish)),
+        let log = Log::Store(Box::new(owner));
+        let (log, rest) = match folded.finish {
+            Some(finish) => (log, Rest::Over(finish)),
             None => {
-                let driver = Driver::new(&self.tools, &facts, owner, folded.scheduler, sink);
-                driver.drive(folded.pending).await
+                let blobs: Arc<dyn Blobs> = self.tools.store.clone();
+                let driver = Driver::new(&self.tools, &facts, blobs, log, folded.scheduler, sink);
+                let (log, _, rest) = driver.drive(From::Journal(folded.pending, folded.asks)).await;
+                (log, rest)
             }
         };
-        self.conclude(owner, rest, sink)
+        self.conclude(log, rest, sink)
+    }
+
+    /// Runs `graph` once without a journal: nothing is stored, so nothing can be resumed, looked at or replayed. Gives
+    /// the result and the state it came to. Must be called inside a multi-threaded tokio runtime.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]. A run that stops on the way is no error here: its [`RunResult`] says why.
+    pub async fn run_unrecorded(
+        &self,
+        graph: &Graph,
+        new: NewInputs,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<(RunResult, BTreeMap<String, Value>), Fault> {
+        pin::kinds(graph, &self.tools.kinds)?;
+        let redactor = &self.options.redactor;
+        let graph = Arc::new(graph.clone());
+        let mut scheduler = Scheduler::new(Arc::clone(&graph), redactor.value(new.inputs))?;
+        let created_ms = self.tools.clock.now_ms();
+        let commands = scheduler.step(crate::scheduler::Event::Start { at_ms: created_ms })?;
+        let settings = redactor.value(new.settings);
+        let level = Level::of(&settings)?;
+        let run = id::make(created_ms, self.tools.clock.random());
+        let facts = Facts { run: run.clone(), created_ms, graph, settings, level };
+        sink(Event::RunStarted { run: run.clone(), graph: facts.graph.name.clone(), resumed: false });
+        let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
+        let driver = Driver::new(&self.tools, &facts, blobs, Log::Off(run), scheduler, sink);
+        let (log, scheduler, rest) = driver.drive(From::Start(commands)).await;
+        Ok((self.conclude(log, rest, sink)?, scheduler.state()))
     }
 
     /// [`cancel`] for a run of this engine's store.
@@ -211,12 +249,7 @@ impl Engine {
     }
 
     /// Writes down how a session came to rest.
-    fn conclude(
-        &self,
-        mut owner: Owner,
-        rest: Rest,
-        sink: &mut dyn FnMut(Event),
-    ) -> Result<RunResult, Fault> {
+    fn conclude(&self, mut log: Log, rest: Rest, sink: &mut dyn FnMut(Event)) -> Result<RunResult, Fault> {
         let halt = match rest {
             Rest::Over(finish) => {
                 let result = RunResult::of_finish(&finish);
@@ -237,7 +270,7 @@ impl Engine {
         let why = result.error.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
         sink(Event::Stopped { why });
         // Where the store itself failed, the row cannot be written either; the result still says what happened.
-        let written = owner.append(
+        let written = log.append(
             &[],
             Some((result.status, &result.to_json())),
             Durability::Disk,

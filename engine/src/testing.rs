@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use serde_json::Value;
 
 use crate::blob::{Blobs, MemoryBlobs};
-use crate::ctx::TaskInfo;
+use crate::ctx::{TaskInfo, Want};
 use crate::graph::Template;
 use crate::{Call, Ctx, Lane, Node, NodeError, World};
 
@@ -64,13 +64,16 @@ impl Task {
                 return Err(NodeError::new("node.stuck", "the node waits for something that is no effect"));
             }
             for one in asked {
+                let Want::Effect { name, request, .. } = one.want else {
+                    return Err(NodeError::new("node.asks", "the node asks a person, and there is none"));
+                };
                 let call = Call {
                     key: format!("{run}/{lane}/{ordinal}"),
                     run: run.clone(),
                     lane: lane.clone(),
                     ordinal,
-                    name: one.name.to_owned(),
-                    request: one.request,
+                    name: name.to_owned(),
+                    request,
                     blobs: Arc::clone(&blobs),
                 };
                 ordinal += 1;

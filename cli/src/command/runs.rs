@@ -95,7 +95,7 @@ fn show(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
     out(format!("run {}: {}, {standing}, {}", row.id, row.graph, time(row.created_ms)));
     head(&row, &told);
     for step in steps {
-        let to = step.to.map(|to| format!(" → {}", to.name())).unwrap_or_default();
+        let to = step.to.map(|to| format!(" → {to}")).unwrap_or_default();
         out(format!("  {:<14} {:>9}{to}", step.lane.to_string(), seconds(step.active_ms)));
         for effect in step.effects {
             let state = if effect.done { "" } else { " (not answered)" };

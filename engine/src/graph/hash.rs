@@ -14,6 +14,14 @@ pub(crate) fn of(graph: &Graph) -> String {
     canonical::hash(&form(graph))
 }
 
+impl Graph {
+    /// Its canonical form as JSON text: what [`Graph::hash`] is the hash of.
+    #[must_use]
+    pub fn form(&self) -> String {
+        canonical::to_string(&form(self))
+    }
+}
+
 /// The canonical form of `graph` as JSON.
 pub(crate) fn form(graph: &Graph) -> Value {
     let Graph {

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{KindVersions, Loader};
 use crate::blob::Blobs;
-use crate::driver::Facts;
-use crate::graph::Graph;
+use crate::driver::{Facts, Level};
+use crate::graph::{Does, Graph};
 use crate::journal::Header;
 use crate::{Fault, Kinds};
 
@@ -18,7 +18,9 @@ pub(super) fn kinds(graph: &Graph, kinds: &Kinds) -> Result<KindVersions, Fault>
         let unknown = || Fault::new("kind.unknown", 3, format!("there is no kind `{name}`"));
         Ok((name.clone(), kind.ok_or_else(unknown)?.version))
     };
-    graph.nodes.values().map(|node| version(&node.kind)).collect()
+    let graphs = std::iter::once(graph).chain(graph.graphs.values().map(AsRef::as_ref));
+    let nodes = graphs.flat_map(|graph| graph.nodes.values());
+    nodes.filter(|node| matches!(node.does, Does::Run)).map(|node| version(&node.kind)).collect()
 }
 
 /// The facts of the run with this header, for a program with these kinds, or with none when no body will run.
@@ -46,7 +48,9 @@ pub(crate) fn facts(
     }
     let settings = header.settings.unpack(&Value::Null, blobs)?;
     lower_limits(&mut graph, &settings);
-    Ok(Facts { run: header.run.clone(), created_ms: header.created_ms, graph: Arc::new(graph), settings })
+    let level = Level::of(&settings)?;
+    let run = header.run.clone();
+    Ok(Facts { run, created_ms: header.created_ms, graph: Arc::new(graph), settings, level })
 }
 
 /// A run may be held to less than its graph allows: `limits.cost_microusd` of its settings. It is pinned with them,

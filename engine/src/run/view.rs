@@ -93,7 +93,7 @@ impl Engine {
             inputs,
             settings: facts.settings,
             steps: steps(&past.records, store.as_ref())?,
-            state: folded.scheduler.state().clone(),
+            state: folded.scheduler.state(),
             active_ms: used.active_ms,
             cost_microusd: used.cost_microusd,
             header: past.header,

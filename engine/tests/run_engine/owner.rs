@@ -66,8 +66,7 @@ fn a_newer_store_is_refused_and_left_alone() {
 fn a_full_disk_stops_the_run_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let scene =
-        Scene::on(Arc::clone(&store), ScriptedWorld::new(Script { ok_at: 60, ..Script::default() }));
+    let scene = Scene::on(Arc::clone(&store), ScriptedWorld::new(Script { ok_at: 60, ..Script::default() }));
     // Long enough that it does not fit into what is left of the pages that are there.
     let source = LOOP.replace("steps: 60", "steps: 999").replace("max_attempts: 3", "max_attempts: 99");
     let earlier = scene.start(&source);
