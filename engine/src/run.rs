@@ -173,7 +173,13 @@ impl Engine {
         if let Some(finish) = &folded.finish
             && folded.owed.is_empty()
         {
-            return Ok(RunResult::of_finish(finish));
+            let result = RunResult::of_finish(finish);
+            // An answer may have been the last thing that the run needed.
+            if !self.tools.store.row(run)?.status.is_over() {
+                let now_ms = self.tools.clock.now_ms();
+                owner.append(&[], Some((result.status, &result.to_json())), Durability::Disk, now_ms)?;
+            }
+            return Ok(result);
         }
         self.take_up(&mut owner, &folded, resumed)?;
         let graph = facts.graph.name.clone();
