@@ -33,7 +33,7 @@ fn scheduler(c: &mut Criterion) {
     let kinds = Bench::in_memory();
     let drive = |graph: &Arc<Graph>, inputs: &Value, output: &dyn Fn(u64) -> Value| {
         let mut scheduler = Scheduler::new(Arc::clone(graph), inputs.clone()).unwrap();
-        let mut commands = scheduler.step(Event::Start).unwrap();
+        let mut commands = scheduler.step(Event::Start { at_ms: 0 }).unwrap();
         let mut steps = 0;
         while let Some(Command::RunTask(task)) = commands.pop() {
             let done =
