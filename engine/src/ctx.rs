@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::blob::{BlobRef, Blobs};
 use crate::graph::Template;
+use crate::journal::{self, Chain};
 use crate::types::Type;
-use crate::{Class, Effect, Lane, NodeError};
+use crate::{Class, Effect, Lane, Name, NodeError};
 
 /// What stays the same while a task runs.
 pub struct TaskInfo {
     /// The run's id.
-    pub run: String,
+    pub run: Name,
     /// When the run was created, in milliseconds since the Unix epoch; recorded, so the same in replay.
     pub created_ms: u64,
     /// The task.
@@ -28,16 +29,24 @@ pub struct TaskInfo {
     /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON:
     /// `strategies`, `draft` (already evaluated), `model` (the role's resolved settings: `{role, provider, name, …}`,
     /// or null when none is configured).
-    pub settings: Value,
+    pub settings: Arc<Value>,
     /// The node's `prompt`, when it has one.
     pub prompt: Option<Template>,
     /// The type that `returns:` names, as JSON Schema, when there is one.
-    pub returns: Option<Value>,
+    pub returns: Option<Arc<Value>>,
     /// Output of this node's last execution in its scope.
     pub previous: Option<Arc<Value>>,
+    /// The hash of the journal's record that led to this task; nothing where there is no journal.
+    pub chain: Option<Chain>,
+}
+
+impl TaskInfo {
     /// The hash of the journal's record that led to this task, lower-case hex: the same on resume and in replay.
     /// Empty where there is no journal.
-    pub chain_head: String,
+    #[must_use]
+    pub fn chain_head(&self) -> String {
+        self.chain.as_ref().map(journal::hex).unwrap_or_default()
+    }
 }
 
 /// Something asked for and not yet answered.

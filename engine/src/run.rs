@@ -19,7 +19,7 @@ pub use view::{EffectView, RunView, StepView};
 
 use crate::blob::{Blobs, MemoryBlobs};
 use crate::clock::{Clock, SystemClock};
-use crate::driver::{Driver, Facts, From, Halt, Level, Log, Rest, Tools};
+use crate::driver::{Driver, Facts, From, Halt, Log, Rest, Tools};
 use crate::event::Event;
 use crate::graph::{self, Graph};
 use crate::journal::{self, Folded, GraphPin, Header, Past, Payload, Record, Resume};
@@ -183,7 +183,7 @@ impl Engine {
             Some(finish) => (log, Rest::Over(finish)),
             None => {
                 let blobs: Arc<dyn Blobs> = self.tools.store.clone();
-                let driver = Driver::new(&self.tools, &facts, blobs, log, folded.scheduler, sink);
+                let driver = Driver::new(&self.tools, &facts, blobs, log, folded.scheduler, Some(sink));
                 let (log, _, rest) = driver.drive(From::Journal(folded.pending, folded.asks)).await;
                 (log, rest)
             }
@@ -192,7 +192,7 @@ impl Engine {
     }
 
     /// Runs `graph` once without a journal: nothing is stored, so nothing can be resumed, looked at or replayed. Gives
-    /// the result and the state it came to. Must be called inside a multi-threaded tokio runtime.
+    /// the result and the state it came to; without a `sink` nothing is told on the way. Must be called inside a multi-threaded tokio runtime.
     ///
     /// # Errors
     /// As [`Engine::start`]. A run that stops on the way is no error here: its [`RunResult`] says why.
@@ -200,7 +200,7 @@ impl Engine {
         &self,
         graph: &Graph,
         new: NewInputs,
-        sink: &mut dyn FnMut(Event),
+        mut sink: Option<&mut dyn FnMut(Event)>,
     ) -> Result<(RunResult, BTreeMap<String, Value>), Fault> {
         pin::kinds(graph, &self.tools.kinds)?;
         let redactor = &self.options.redactor;
@@ -209,14 +209,21 @@ impl Engine {
         let created_ms = self.tools.clock.now_ms();
         let commands = scheduler.step(crate::scheduler::Event::Start { at_ms: created_ms })?;
         let settings = redactor.value(new.settings);
-        let level = Level::of(&settings)?;
         let run = id::make(created_ms, self.tools.clock.random());
-        let facts = Facts { run: run.clone(), created_ms, graph, settings, level };
-        sink(Event::RunStarted { run: run.clone(), graph: facts.graph.name.clone(), resumed: false });
+        let facts = Facts::new(&run, created_ms, graph, settings)?;
+        let told = sink.is_some();
+        let mut tell = |event| {
+            if let Some(sink) = &mut sink {
+                sink(event);
+            }
+        };
+        tell(Event::RunStarted { run: run.clone(), graph: facts.graph.name.clone(), resumed: false });
         let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
+        let sink: Option<&mut dyn FnMut(Event)> = if told { Some(&mut tell) } else { None };
         let driver = Driver::new(&self.tools, &facts, blobs, Log::Off(run), scheduler, sink);
         let (log, scheduler, rest) = driver.drive(From::Start(commands)).await;
-        Ok((self.conclude(log, rest, sink)?, scheduler.state()))
+        let result = self.conclude(log, rest, &mut tell)?;
+        Ok((result, scheduler.state()))
     }
 
     /// [`cancel`] for a run of this engine's store.

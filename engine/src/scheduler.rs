@@ -380,8 +380,9 @@ impl Scheduler {
 
     /// Supersteps so far, in all scopes.
     #[must_use]
+    #[expect(clippy::misnamed_getters, reason = "a scope's own steps are no run's")]
     pub fn steps(&self) -> u64 {
-        self.scopes.root().tally_steps
+        self.scopes.root().all_steps
     }
 
     /// The inputs, brought to their types.
@@ -441,7 +442,7 @@ impl Scheduler {
                 scope.steps += 1;
                 own = false;
             }
-            scope.tally_steps += 1;
+            scope.all_steps += 1;
             scope.tally.add(used);
             if scope.place == Place::Run {
                 return;

@@ -13,8 +13,11 @@
 
 mod blobs;
 mod claims;
+mod copy;
 mod db;
+mod delete;
 mod error;
+mod gc;
 mod lines;
 mod lock;
 mod migrate;
@@ -23,18 +26,23 @@ mod records;
 mod rows;
 mod schema;
 mod snapshots;
+mod verify;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
 pub(crate) use blobs::unpack;
+pub use delete::{Prune, Pruned};
+pub use gc::Swept;
 pub use owner::{Durability, Owner};
 pub use records::Tail;
-pub use rows::{RunRow, RunStatus};
+pub use rows::{Filter, RunRow, RunStatus};
+pub use verify::Finding;
 
 pub use crate::journal::Sealed;
 use crate::journal::{self, Record};
@@ -50,6 +58,8 @@ pub struct Store {
     dir: Option<PathBuf>,
     /// Runs owned in this process while the store is in memory.
     held: Mutex<BTreeSet<String>>,
+    /// How often this process asked for a run to be ended: who changed it need not be asked for by the database.
+    wishes: AtomicU64,
 }
 
 impl std::fmt::Debug for Store {
@@ -82,6 +92,7 @@ impl Store {
             Fault::new("store.unusable", 6, format!("{}: {e}", place()))
                 .help("name a directory that can be written with --store, or mend its permissions")
         })?;
+        not_torn(dir).map_err(|fault| fault.at(place()))?;
         let connection = Connection::open(dir.join("runs.db")).map_err(|e| sql(&e, "open").at(place()))?;
         Self::with(connection, Some(dir.to_owned())).map_err(|fault| fault.at(place()))
     }
@@ -98,7 +109,7 @@ impl Store {
     fn with(mut connection: Connection, dir: Option<PathBuf>) -> Result<Arc<Self>, Fault> {
         schema::prepare(&mut connection, dir.as_deref())?;
         let db = Db::new(connection, dir.is_some())?;
-        Ok(Arc::new(Self { db: Mutex::new(db), dir, held: Mutex::default() }))
+        Ok(Arc::new(Self { db: Mutex::new(db), dir, held: Mutex::default(), wishes: AtomicU64::new(0) }))
     }
 
     /// Where the store is; nothing when it is in memory.
@@ -114,11 +125,17 @@ impl Store {
     pub fn create(&self, run: &NewRun<'_>, header: &Record) -> Result<(), Fault> {
         let bytes = journal::encode(header)?;
         let chain = journal::link(&journal::ROOT, &bytes);
-        self.insert(run, &[Line { bytes, chain }])
+        self.insert(run, &[Line { bytes, chain }], RunStatus::Created, &Value::Null)
     }
 
-    /// Creates a run with these records.
-    fn insert(&self, run: &NewRun<'_>, lines: &[Line]) -> Result<(), Fault> {
+    /// Creates a run with these records, which stands where they end.
+    fn insert(
+        &self,
+        run: &NewRun<'_>,
+        lines: &[Line],
+        status: RunStatus,
+        result: &Value,
+    ) -> Result<(), Fault> {
         if !lock::is_name(run.id) {
             let what = format!("`{}` is no id of a run", run.id.escape_debug());
             return Err(Fault::new("run.id", 2, what));
@@ -132,12 +149,14 @@ impl Store {
         let chain = lines.last().map_or(journal::ROOT, |line| line.chain);
         let added = tx
             .prepare_cached(
-                "INSERT OR IGNORE INTO runs (id, graph, created_ms, updated_ms, status, fence, owned_ms, seq, chain, local)
-                 VALUES (?1, ?2, ?3, ?3, 'created', 0, 0, ?4, ?5, ?6)",
+                "INSERT OR IGNORE INTO runs
+                 (id, graph, created_ms, updated_ms, status, result, fence, owned_ms, seq, chain, local)
+                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, 0, 0, ?6, ?7, ?8)",
             )
             .and_then(|mut row| {
-                let local = canonical::to_string(run.local);
-                row.execute(params![run.id, run.graph, run.created_ms.cast_signed(), count, chain, local])
+                let (at, local) = (run.created_ms.cast_signed(), canonical::to_string(run.local));
+                let result = (!result.is_null()).then(|| canonical::to_string(result));
+                row.execute(params![run.id, run.graph, at, status.word(), result, count, chain, local])
             })
             .map_err(failed)?;
         if added == 0 {
@@ -163,4 +182,17 @@ impl Store {
     fn lock(&self) -> MutexGuard<'_, Db> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses a database that does not end where a page does: SQLite fills it up with zeroes, takes a very short one for
+/// new, and writes over it. While there is a log beside it, the log has what is missing.
+fn not_torn(dir: &Path) -> Result<(), Fault> {
+    const PAGE: u64 = 4096;
+    let length = |name: &str| std::fs::metadata(dir.join(name)).map_or(0, |found| found.len());
+    // The log first: whoever writes it back takes it away only afterwards.
+    let (log, length) = (length("runs.db-wal"), length("runs.db"));
+    if log == 0 && !length.is_multiple_of(PAGE) {
+        return Err(error::corrupt(&format!("runs.db is cut off at {length} bytes")));
+    }
+    Ok(())
 }

@@ -73,7 +73,7 @@ impl Driver<'_> {
                 // Its cost was counted when the body took the records over.
                 body.answer(ordinal, response, 0)?;
                 let lane = lane.clone();
-                (self.sink)(Event::EffectDone {
+                self.say(|| Event::EffectDone {
                     lane,
                     ordinal,
                     name,
@@ -138,7 +138,7 @@ impl Driver<'_> {
             }
         }
         let (lane, ordinal, name) = (at.lane.clone(), at.ordinal, call.name.clone());
-        (self.sink)(Event::EffectStarted { lane, ordinal, name, class, r#try });
+        self.say(|| Event::EffectStarted { lane, ordinal, name, class, r#try });
         let (world, clock) = (self.tools.world.clone(), self.tools.clock.clone());
         let of = at.lane.clone();
         let work = async move {
@@ -212,7 +212,7 @@ impl Driver<'_> {
             self.record(Record::Effect(record), Durability::Process)?;
         }
         let (lane, ordinal, cost_microusd) = (at.lane.clone(), at.ordinal, done.cost_microusd);
-        (self.sink)(Event::EffectDone { lane, ordinal, name, took_ms, cost_microusd, recorded: false });
+        self.say(|| Event::EffectDone { lane, ordinal, name, took_ms, cost_microusd, recorded: false });
         if let Some(body) = self.bodies.get_mut(&at.lane) {
             body.answer(at.ordinal, response, done.cost_microusd)?;
         }
@@ -227,14 +227,13 @@ impl Driver<'_> {
         record.took_ms = took_ms;
         let (name, r#try) = (record.name.clone(), record.r#try);
         self.record(Record::Effect(record), Durability::Process)?;
-        let graph = self.bodies.get(&at.lane).map(|body| body.graph.as_str()).unwrap_or_default();
-        let policy = self.facts.node(graph, &at.lane)?.retry;
+        let policy = self.bodies.get(&at.lane).map(|body| body.prepared.retry).unwrap_or_default();
         // A run that was stopped by its last try begins a new round of tries when it is resumed.
         let round = r#try % policy.tries.max(1);
         let again = (error.retryable && round != 0 && self.halt.is_none())
             .then(|| policy.backoff_ms.saturating_mul(1 << (round - 1).min(16)).min(LONGEST_PAUSE_MS));
         let (lane, ordinal, message) = (at.lane.clone(), at.ordinal, error.message.clone());
-        (self.sink)(Event::EffectFailed {
+        self.say(|| Event::EffectFailed {
             lane,
             ordinal,
             name: name.clone(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::Fault;
-use crate::journal::Record;
+use crate::journal::{Chain, Record};
 use crate::store::{Durability, Owner, RunStatus};
 
 /// Where a run's records go.
@@ -28,11 +28,11 @@ impl Log {
         matches!(self, Self::Store(_))
     }
 
-    /// The chain hash of the last record, in hex; empty where there is no journal.
-    pub(crate) fn head(&self) -> String {
+    /// The chain hash of the last record; nothing where there is no journal.
+    pub(crate) fn head(&self) -> Option<Chain> {
         match self {
-            Self::Store(owner) => owner.head(),
-            Self::Off(_) => String::new(),
+            Self::Store(owner) => Some(owner.chain()),
+            Self::Off(_) => None,
         }
     }
 

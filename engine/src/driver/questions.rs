@@ -53,7 +53,7 @@ impl Driver<'_> {
             };
             self.record(Record::Interrupt(interrupt), Durability::Disk)?;
         }
-        (self.sink)(Event::Interrupted { lane: ask.lane.clone(), id, question, answer });
+        self.say(|| Event::Interrupted { lane: ask.lane.clone(), id, question, answer });
         self.asks.insert(ask.lane.clone(), ask);
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Driver<'_> {
         }
         let (lane, answer) = (lane.clone(), Some(ty.to_string()));
         let question = self.tools.redactor.text(&question);
-        (self.sink)(Event::Interrupted { lane, id, question, answer });
+        self.say(|| Event::Interrupted { lane, id, question, answer });
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Chain, Commit, EffectRecord, EndRecord, Header, Interrupt, Past, Payload, Record, Route,
-    UpdateRecord, encode, hex, link,
+    UpdateRecord, encode, link,
 };
 use crate::blob::Blobs;
 use crate::graph::Graph;
@@ -74,8 +74,8 @@ pub struct Pending {
     pub effects: Vec<EffectRecord>,
     /// What its body asked a person, in order.
     pub questions: Vec<Question>,
-    /// The hash of the record that led to it, in hex: its route's, or the header's.
-    pub head: String,
+    /// The hash of the record that led to it: its route's, or the header's. Nothing where there is no journal.
+    pub head: Option<Chain>,
 }
 
 /// A question of a node's body.
@@ -420,7 +420,7 @@ impl Folding<'_> {
             match command {
                 Command::RunTask(task) => {
                     let (effects, questions) = (Vec::new(), Vec::new());
-                    let pending = Pending { task, effects, questions, head: hex(&self.chain) };
+                    let pending = Pending { task, effects, questions, head: Some(self.chain) };
                     self.tasks.insert(pending.task.lane.clone(), pending);
                 }
                 Command::Ask(ask) => {

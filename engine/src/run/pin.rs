@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{KindVersions, Loader};
 use crate::blob::Blobs;
-use crate::driver::{Facts, Level};
+use crate::driver::Facts;
 use crate::graph::{Does, Graph};
 use crate::journal::Header;
 use crate::{Fault, Kinds};
@@ -48,9 +48,7 @@ pub(crate) fn facts(
     }
     let settings = header.settings.unpack(&Value::Null, blobs)?;
     lower_limits(&mut graph, &settings);
-    let level = Level::of(&settings)?;
-    let run = header.run.clone();
-    Ok(Facts { run, created_ms: header.created_ms, graph: Arc::new(graph), settings, level })
+    Facts::new(&header.run, header.created_ms, Arc::new(graph), settings)
 }
 
 /// A run may be held to less than its graph allows: `limits.cost_microusd` of its settings. It is pinned with them,

@@ -95,8 +95,12 @@ pub(crate) fn unpack(blob: &BlobRef, packed: &[u8]) -> Result<Vec<u8>, NodeError
     }
 }
 
+/// The hash that `blob` names, when it is one.
+pub(super) fn hash_of(blob: &BlobRef) -> Option<[u8; 32]> {
+    blake3::Hash::from_hex(&blob.hash).ok().map(|hash| *hash.as_bytes())
+}
+
 fn key(blob: &BlobRef) -> Result<[u8; 32], NodeError> {
-    blake3::Hash::from_hex(&blob.hash)
-        .map(|hash| *hash.as_bytes())
-        .map_err(|_| NodeError::new("blob.name", format!("`{}` is no hash", blob.hash.escape_debug())))
+    hash_of(blob)
+        .ok_or_else(|| NodeError::new("blob.name", format!("`{}` is no hash", blob.hash.escape_debug())))
 }

@@ -47,6 +47,8 @@ pub struct Owner {
     held: Held,
     /// When the run's row was last written.
     touched_ms: u64,
+    /// Whether the row knows how long the journal is.
+    touched: bool,
     _lock: Lock,
 }
 
@@ -102,6 +104,7 @@ impl Store {
             chain: tail.sealed.chain,
             held: Held::default(),
             touched_ms: 0,
+            touched: true,
             _lock: lock,
         })
     }
@@ -112,6 +115,12 @@ impl Owner {
     #[must_use]
     pub fn run(&self) -> &str {
         &self.run
+    }
+
+    /// The chain hash of the last record. Records that are held back count.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.chain
     }
 
     /// The chain hash of the last record, in hex. Records that are held back count.
@@ -225,6 +234,7 @@ impl Owner {
         if touch {
             self.touched_ms = held.now_ms;
         }
+        self.touched = touch;
         self.held = Held { now_ms: held.now_ms, ..Held::default() };
         Ok(())
     }
@@ -233,9 +243,12 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         let held = &self.held;
+        // There is nobody to tell.
         if !held.lines.is_empty() || held.status.is_some() || !held.snapshots.is_empty() {
-            // There is nobody to tell.
             let _ = self.write(Durability::Disk);
+        }
+        if !self.touched {
+            let _ = self.write(Durability::Process);
         }
     }
 }

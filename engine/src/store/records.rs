@@ -37,7 +37,7 @@ impl Store {
         let mut db = self.lock();
         let (tx, packer) = db.read().map_err(|e| sql(&e, "read the journal"))?;
         let journal = Journal::of(&tx, run)?;
-        Ok(journal.read(&tx, packer, from)?.records)
+        Ok(journal.read(&tx, packer, Some(from))?.records)
     }
 
     /// The last record of a run.
@@ -48,7 +48,7 @@ impl Store {
         let mut db = self.lock();
         let (tx, packer) = db.read().map_err(|e| sql(&e, "read the journal"))?;
         let journal = Journal::of(&tx, run)?;
-        let mut read = journal.read(&tx, packer, u64::MAX)?;
+        let mut read = journal.read(&tx, packer, None)?;
         let sealed = read.records.pop().ok_or_else(|| journal.empty())?;
         Ok(Tail { seq: read.next.saturating_sub(1), sealed })
     }
@@ -87,19 +87,25 @@ impl<'a> Journal<'a> {
             .ok_or_else(|| unknown(run))
     }
 
-    /// The records from `from` on; none but the last row's when the journal is shorter than `from` and `from` is
-    /// beyond all numbers.
+    /// The records from `from` on, or those of the last row.
     pub(super) fn read(
         &self,
         connection: &Connection,
         packer: &mut Packer,
-        from: u64,
+        from: Option<u64>,
     ) -> Result<Read, Fault> {
         let failed = |e: rusqlite::Error| sql(&e, "read the journal");
         let begin = place(self.number, 0);
+        // The row that holds `from`, or the first one where that is missing.
         let first: Option<i64> = connection
-            .prepare_cached("SELECT max(place) FROM records WHERE place BETWEEN ?1 AND ?2")
-            .and_then(|mut max| max.query_row([begin, place(self.number, from)], |row| row.get(0)))
+            .prepare_cached(
+                "SELECT coalesce((SELECT max(place) FROM records WHERE place BETWEEN ?1 AND ?2),
+                 (SELECT min(place) FROM records WHERE place BETWEEN ?1 AND ?3))",
+            )
+            .and_then(|mut one| {
+                let at = place(self.number, from.unwrap_or(u64::MAX));
+                one.query_row([begin, at, place(self.number, u64::MAX)], |row| row.get(0))
+            })
             .map_err(failed)?;
         let first = first.ok_or_else(|| self.empty())?;
         let before: Option<Vec<u8>> = connection
@@ -112,7 +118,7 @@ impl<'a> Journal<'a> {
         // Where no row is before it, the row must begin with the header.
         let next = if chain == journal::ROOT { 0 } else { seq(first) };
         let mut read = Read { records: Vec::new(), next, chain };
-        let from = if from == u64::MAX { 0 } else { from };
+        let from = from.unwrap_or(0);
         let mut statement = connection
             .prepare_cached(
                 "SELECT place, chain, lines FROM records WHERE place BETWEEN ?1 AND ?2 ORDER BY place",

@@ -87,7 +87,10 @@ fn found(connection: &Connection) -> Result<Option<u32>, Fault> {
     if tables == 0 {
         return Ok(None);
     }
-    let foreign = || Fault::new("store.corrupt", 6, "runs.db is a database, but none of prunella's");
+    let foreign = || {
+        Fault::new("store.corrupt", 6, "runs.db is a database, but none of prunella's")
+            .help("name another directory with --store")
+    };
     let text: Option<String> = connection
         .query_row("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0))
         .optional()
