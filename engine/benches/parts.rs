@@ -45,11 +45,13 @@ fn scheduler(c: &mut Criterion) {
     };
     let mut group = c.benchmark_group("scheduler");
     group.throughput(Throughput::Elements(STEPS as u64));
-    let graph = Arc::new(kinds.graph(&graphs::counter()));
+    let graph = Arc::new(kinds.graph(&graphs::counter(graphs::CEL)));
     let inputs = json!({"n": STEPS});
+    group.bench_function("loop_cel", |b| b.iter(|| drive(&graph, &inputs, &|i| json!({"i": i}))));
+    let graph = Arc::new(kinds.graph(&graphs::counter(graphs::NATIVE)));
     group.bench_function("loop", |b| b.iter(|| drive(&graph, &inputs, &|i| json!({"i": i}))));
     let graph = Arc::new(kinds.graph(&graphs::row(STEPS)));
-    group.bench_function("chain", |b| b.iter(|| drive(&graph, &json!({}), &|_| json!(true))));
+    group.bench_function("chain", |b| b.iter(|| drive(&graph, &json!({}), &|i| json!({"i": i}))));
     group.finish();
 }
 

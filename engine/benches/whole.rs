@@ -35,8 +35,8 @@ use std::process::ExitCode;
 
 /// What can be asked for, with its arguments.
 const JOBS: &str = "\
-a_sequential loop|chain N none|memory
-c_wide N none|memory_sync|sqlite_sync
+a_sequential loop|loop_cel|chain N none|memory
+c_wide N memory_sync|sqlite_sync
 d_sqlite_growth N add none|memory|sync
 e_cold one_node|one_node_sqlite
 h_selfheal RUNS none|memory|sqlite_sync

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::kinds::WIDE;
 
-/// One node that counts to `inputs.n`, with a conditional edge back to itself.
-pub(crate) fn counter() -> Builder {
+/// One node that counts to `inputs.n`, with an edge back to itself unless `enough` holds.
+pub(crate) fn counter(enough: &str) -> Builder {
     Builder::new("loop")
         .input("n", "int")
         .state("i", "int")
@@ -14,20 +14,27 @@ pub(crate) fn counter() -> Builder {
         .end("stuck", Outcome::Failure)
         .node("seed", |node| node.writes("i", "=output.i").to("step"))
         .node("step", |node| {
-            node.kind("count")
-                .with("i", "=i")
-                .writes("i", "=output.i")
-                .when("output.i >= inputs.n", "done")
-                .retry("step", u32::MAX, "stuck")
+            node.kind("count").with("i", "=i").writes("i", "=output.i").when(enough, "done").retry(
+                "step",
+                u32::MAX,
+                "stuck",
+            )
         })
 }
 
-/// `n` nodes that do nothing, in a row.
+/// The condition in Rust, and in CEL.
+pub(crate) const NATIVE: &str = "enough()";
+pub(crate) const CEL: &str = "output.i >= inputs.n";
+
+/// `n` nodes in a row; each counts one, so that one that was left out would show.
 pub(crate) fn row(n: usize) -> Builder {
-    let graph = Builder::new("chain").end("done", Outcome::Success);
-    (0..n).fold(graph, |graph, i| {
-        let next = if i + 1 == n { "done".to_owned() } else { format!("n{}", i + 1) };
-        graph.node(&format!("n{i}"), |node| node.kind("pass").to(&next))
+    let graph = Builder::new("chain").state("i", "int").end("done", Outcome::Success);
+    (0..n).fold(graph, |graph, at| {
+        let next = if at + 1 == n { "done".to_owned() } else { format!("n{}", at + 1) };
+        graph.node(&format!("n{at}"), |node| {
+            let node = if at == 0 { node.kind("one_more") } else { node.kind("count").with("i", "=i") };
+            node.writes("i", "=output.i").to(&next)
+        })
     })
 }
 

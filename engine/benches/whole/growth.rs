@@ -10,6 +10,14 @@ use crate::measure::{emit, timed};
 use crate::setting::{Bench, db_mb, temp_dir};
 
 pub(crate) fn run(n: usize, saver: &str) -> Option<()> {
+    if saver == "none" {
+        let bench = Bench::in_memory();
+        let graph = bench.graph(&growing());
+        let (state, took) = timed(|| bench.unrecorded(&graph, json!({"n": n}), "done"));
+        assert_eq!((&state["i"], state["messages"].as_array().unwrap().len()), (&json!(n), n));
+        emit(&format!("d_loop_{n}_add_none"), json!({"wall_s": took.wall_s, "cpu_s": took.cpu_s}));
+        return Some(());
+    }
     let dir = temp_dir();
     let bench = match saver {
         "memory" => Bench::in_memory(),

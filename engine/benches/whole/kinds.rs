@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prunella_engine::graph::Lookup;
 use prunella_engine::types::Type;
 use prunella_engine::{Ctx, Field, Kind, Kinds, Node, NodeError, Output};
 use serde_json::{Map, Value, json};
@@ -105,6 +106,7 @@ pub(crate) fn all() -> Kinds {
     };
     let kinds = Kinds::default()
         .with_kind(kind("seed", &[], "{i: int}", |_, _| json!({"i": 0})))
+        .with_kind(kind("one_more", &[], "{i: int}", |_, _| json!({"i": 1})))
         .with_kind(kind("pass", &[], "bool", |_, _| json!(true)))
         .with_kind(kind("count", &[("i", "int")], "{i: int}", count))
         .with_kind(kind(
@@ -115,5 +117,8 @@ pub(crate) fn all() -> Kinds {
         ))
         .with_kind(kind("repeat", &[("text", "string"), ("times", "int")], "string", repeat))
         .with_kind(kind("judge", &[], "bool", |ctx, _| json!(ctx.task().attempt >= 3)));
+    let number =
+        |vars: &dyn Lookup, name: &str, key: &str| vars.value(name).and_then(|value| value[key].as_i64());
     wide(kinds)
+        .with_condition("enough", move |vars| number(vars, "output", "i") >= number(vars, "inputs", "n"))
 }

@@ -3,7 +3,7 @@
 use prunella_engine::graph::Graph;
 use serde_json::{Value, json};
 
-use crate::graphs::{counter, row};
+use crate::graphs::{NATIVE, counter, row};
 use crate::measure::timed;
 use crate::setting::{Bench, temp_dir};
 
@@ -22,19 +22,25 @@ fn measure(workload: &str, units: usize, reps: usize, run: &mut dyn FnMut()) {
     );
 }
 
-/// `graph` on an engine of its own, as often as it takes.
-fn workload(name: &str, reps: usize, bench: &Bench, graph: &Graph, inputs: &Value) {
-    let mut last = String::new();
-    measure(name, STEPS, reps, &mut || last = bench.go(graph, inputs.clone(), "done"));
-    assert!(bench.engine.view(&last).unwrap().steps.len() >= STEPS);
-}
-
 pub(crate) fn run() {
     let memory = Bench::in_memory();
-    let counting = memory.graph(&counter());
-    let inputs = json!({"n": STEPS});
-    workload("loop1000_ckpt_memory", 5, &memory, &counting, &inputs);
-    workload("chain1000_ckpt_memory", 5, &memory, &memory.graph(&row(STEPS)), &json!({}));
+    let (counting, chain, inputs) =
+        (memory.graph(&counter(NATIVE)), memory.graph(&row(STEPS)), json!({"n": STEPS}));
+    for (name, graph, inputs, reps) in
+        [("loop1000_memory", &counting, &inputs, 11), ("chain1000_memory", &chain, &Value::Null, 5)]
+    {
+        measure(name, STEPS, reps, &mut || {
+            assert_eq!(memory.unrecorded(graph, inputs.clone(), "done")["i"], json!(STEPS));
+        });
+    }
+    recorded("loop1000_ckpt_memory", 5, &memory, &counting, &inputs);
     let dir = temp_dir();
-    workload("loop1000_ckpt_sqlite", 3, &Bench::on_disk(dir.path()), &counting, &inputs);
+    recorded("loop1000_ckpt_sqlite", 3, &Bench::on_disk(dir.path()), &counting, &inputs);
+}
+
+/// With a journal.
+fn recorded(name: &str, reps: usize, bench: &Bench, graph: &Graph, inputs: &Value) {
+    let mut last = String::new();
+    measure(name, STEPS, reps, &mut || last = bench.go(graph, inputs.clone(), "done"));
+    assert_eq!(bench.state(&last)["i"], json!(STEPS));
 }

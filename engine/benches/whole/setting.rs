@@ -87,6 +87,14 @@ impl Bench {
         run
     }
 
+    /// Runs `graph` to `end` without a journal and returns the state that it came to.
+    pub(crate) fn unrecorded(&self, graph: &Graph, inputs: Value, end: &str) -> Value {
+        let new = NewInputs { inputs, settings: json!({}), local: json!({}) };
+        let (result, state) = self.runtime.block_on(self.engine.run_unrecorded(graph, new, None)).unwrap();
+        assert_eq!(result.end.as_deref(), Some(end), "{:?}", result.error);
+        json!(state)
+    }
+
     /// The bytes of everything that the run wrote to its state, as canonical JSON, in MB.
     pub(crate) fn raw_mb(&self, run: &str) -> f64 {
         let store = self.engine.store();
