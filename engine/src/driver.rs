@@ -37,13 +37,16 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::journal::{self, EffectRecord, LogLine, Pending, PendingAsk, Record, TIMED_OUT};
 use crate::redact::Redactor;
-use crate::run::{Stop, StopWish};
+use crate::run::{Inheritance, Stop, StopWish};
 use crate::scheduler::{self, Ask, Command, Finish, Scheduler, Superstep, Used};
 use crate::store::{Durability, RunStatus, Store};
-use crate::{Failure, Fault, Kinds, Lane, World};
+use crate::{Failure, Fault, Kinds, Lane, World, canonical};
 
 /// How often it is looked what other processes want, in milliseconds.
 const LOOK_MS: u64 = 200;
+
+/// The least that is recorded between two snapshots, in bytes.
+const SNAPSHOT_BYTES: u64 = 32 * 1024;
 
 /// What a driver works with.
 pub(crate) struct Tools {
@@ -86,6 +89,10 @@ pub(crate) struct Driver<'a> {
     tools: &'a Tools,
     facts: &'a Facts,
     blobs: Arc<dyn Blobs>,
+    /// What a fork may take from the run that it branched off.
+    inheritance: Option<&'a Inheritance>,
+    /// What was recorded when the last snapshot was taken, and how large that was, in bytes.
+    snapshot: (u64, u64),
     log: Log,
     scheduler: Scheduler,
     bodies: BTreeMap<Lane, Body>,
@@ -122,6 +129,8 @@ impl<'a> Driver<'a> {
             tools,
             facts,
             blobs,
+            inheritance: None,
+            snapshot: (0, 0),
             log,
             scheduler,
             bodies: BTreeMap::new(),
@@ -136,6 +145,11 @@ impl<'a> Driver<'a> {
             sink,
             looked: None,
         }
+    }
+
+    /// The same driver, for a fork.
+    pub(crate) fn inheriting(self, inheritance: Option<&'a Inheritance>) -> Self {
+        Self { inheritance, ..self }
     }
 
     /// Goes on from what is under way until the run is over or stops. Gives back the log, the scheduler and the reason.
@@ -320,6 +334,7 @@ impl<'a> Driver<'a> {
         if !records.is_empty() {
             let durability = self.facts.level.of_commit();
             self.log.append(&records, None, durability, self.tools.clock.now_ms())?;
+            self.snapshot()?;
         }
         for step in steps {
             self.tell(step);
@@ -370,6 +385,19 @@ impl<'a> Driver<'a> {
         }
         self.over = Some(finish);
         Ok(())
+    }
+
+    /// Keeps where the scheduler stands when what was recorded since the last time outgrows that: so the sum of all
+    /// snapshots stays below what is recorded, whatever the state's size, and any state is a short way from one.
+    fn snapshot(&mut self) -> Result<(), Fault> {
+        let (at, size) = self.snapshot;
+        let recorded = self.log.recorded();
+        if recorded.saturating_sub(at) < size.saturating_mul(2).max(SNAPSHOT_BYTES) {
+            return Ok(());
+        }
+        let content = canonical::to_string(&self.scheduler.snapshot()?);
+        self.snapshot = (recorded, content.len() as u64);
+        self.log.snapshot(content.as_bytes())
     }
 
     fn tell(&mut self, step: Superstep) {

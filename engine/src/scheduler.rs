@@ -124,6 +124,18 @@ pub enum Command {
     Finish(Finish),
 }
 
+impl Command {
+    /// The task or question that it begins; nothing for anything else.
+    #[must_use]
+    pub fn lane(&self) -> Option<Lane> {
+        match self {
+            Self::RunTask(task) => Some(task.lane.clone()),
+            Self::Ask(ask) => Some(ask.lane.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// A task to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -346,6 +358,12 @@ impl Scheduler {
             }
         }
         Ok(work.out)
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
     }
 
     /// Whether the run has not begun.

@@ -86,8 +86,31 @@ impl Driver<'_> {
             Known::Tries(tries) => {
                 effect.tries = tries;
                 effect.told = records.iter().any(|record| record.request.is_some());
+                let (name, hash) = (effect.name, effect.request_hash.clone());
+                let inherited = self.inheritance.and_then(|known| known.answer(lane, ordinal, name, &hash));
+                if tries == 0
+                    && let Some(inherited) = inherited
+                {
+                    return self.inherit(&At { lane: lane.clone(), ordinal }, &inherited.clone());
+                }
                 self.attempt(At { lane: lane.clone(), ordinal })
             }
+        }
+    }
+
+    /// Takes the answer that the run which this one branched off has recorded.
+    fn inherit(&mut self, at: &At, known: &EffectRecord) -> Result<(), Fault> {
+        let payload = known.response.clone();
+        let response = payload.as_ref().map(|payload| payload.unpack(&Value::Null, self.blobs.as_ref()));
+        let response = response.transpose()?.unwrap_or(Value::Null);
+        let record = EffectRecord { response: payload, reused: true, ..self.part(at, Phase::Done)? };
+        let name = record.name.clone();
+        self.record(Record::Effect(record), Durability::Process)?;
+        let (lane, ordinal) = (at.lane.clone(), at.ordinal);
+        self.say(|| Event::EffectDone { lane, ordinal, name, took_ms: 0, cost_microusd: 0, recorded: true });
+        match self.bodies.get_mut(&at.lane) {
+            Some(body) => body.answer(at.ordinal, response, 0),
+            None => Ok(()),
         }
     }
 
@@ -98,6 +121,13 @@ impl Driver<'_> {
         }
         let Some(body) = self.bodies.get_mut(&at.lane) else { return Ok(()) };
         let effect = body.effect(at.ordinal)?;
+        if effect.class == Class::External && self.inheritance.is_some_and(|known| !known.allow_external) {
+            let message = format!("{}: `{}` changes the world, and this run is a fork", at.lane, effect.name);
+            let fault = Fault::new("fork.external", 2, message)
+                .help("fork again with `--allow-external` where it may happen once more");
+            self.halt.get_or_insert(Halt::Failed(fault));
+            return Ok(());
+        }
         if effect.class == Class::External && effect.tries > 0 {
             let (world, clock, call) = (self.tools.world.clone(), self.tools.clock.clone(), self.call(&at)?);
             self.flights.send(&at.lane.clone(), async move {
@@ -306,6 +336,7 @@ impl Driver<'_> {
             cost_microusd: 0,
             at_ms,
             took_ms: 0,
+            reused: false,
         })
     }
 

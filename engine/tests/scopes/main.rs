@@ -10,3 +10,5 @@ mod failures;
 mod puppet;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod travel;
