@@ -86,6 +86,23 @@ impl Engine {
         Ok(id)
     }
 
+    /// Copies a run as a new run, and returns its id: see [`Store::copy`].
+    ///
+    /// # Errors
+    /// As [`Store::copy`].
+    pub fn copy(&self, run: &str) -> Result<String, Fault> {
+        let clock = &self.tools.clock;
+        let now_ms = clock.now_ms();
+        let mut tries_left = 8;
+        loop {
+            let id = super::id::make(now_ms, clock.random());
+            match self.store().copy(run, &id, now_ms) {
+                Err(fault) if fault.code == "run.exists" && tries_left > 0 => tries_left -= 1,
+                other => return other.map(|()| id),
+            }
+        }
+    }
+
     /// The pin of a graph, its text and form stored.
     pub(super) fn pinned(&self, graph: &Graph) -> Result<GraphPin, Fault> {
         use crate::blob::Blobs;
