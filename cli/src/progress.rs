@@ -59,6 +59,17 @@ impl Progress {
                     r#try
                 ));
             }
+            Event::TaskFailed { lane, error } => {
+                self.print(&format!("{} {:<10} failed: {}", paint(Tone::Bad, "✗"), lane.node, error.message));
+            }
+            Event::Interrupted { lane, id, question, answer } => {
+                let takes = answer.map(|ty| format!(" [{ty}]")).unwrap_or_default();
+                self.print(&format!(
+                    "{} {:<10} asks ({id}): {question}{takes}",
+                    paint(Tone::Dim, "?"),
+                    lane.node
+                ));
+            }
             Event::Log { lane, message } => {
                 self.print(&format!("  {} {message}", paint(Tone::Dim, &format!("{}:", lane.node))))
             }

@@ -22,6 +22,11 @@ pub trait Clock: Send + Sync {
 
     /// Returns after `ms` milliseconds.
     async fn sleep(&self, ms: u64);
+
+    /// Returns when it is time to look what other processes want, while nothing else happens.
+    async fn look_around(&self) {
+        std::future::pending().await
+    }
 }
 
 /// The clock of the machine.
@@ -52,6 +57,10 @@ impl Clock for SystemClock {
 
     async fn sleep(&self, ms: u64) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    async fn look_around(&self) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 

@@ -10,12 +10,14 @@ use serde_json::Value;
 
 use crate::blob::{BlobRef, Blobs};
 use crate::graph::Template;
-use crate::{Class, Effect, Lane, NodeError};
+use crate::journal::{self, Chain};
+use crate::types::Type;
+use crate::{Class, Effect, Lane, Name, NodeError};
 
 /// What stays the same while a task runs.
 pub struct TaskInfo {
     /// The run's id.
-    pub run: String,
+    pub run: Name,
     /// When the run was created, in milliseconds since the Unix epoch; recorded, so the same in replay.
     pub created_ms: u64,
     /// The task.
@@ -27,25 +29,42 @@ pub struct TaskInfo {
     /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON:
     /// `strategies`, `draft` (already evaluated), `model` (the role's resolved settings: `{role, provider, name, …}`,
     /// or null when none is configured).
-    pub settings: Value,
+    pub settings: Arc<Value>,
     /// The node's `prompt`, when it has one.
     pub prompt: Option<Template>,
     /// The type that `returns:` names, as JSON Schema, when there is one.
-    pub returns: Option<Value>,
+    pub returns: Option<Arc<Value>>,
     /// Output of this node's last execution in its scope.
-    pub previous: Option<Value>,
-    /// The hash of the journal's record that led to this task, lower-case hex: the same on resume and in replay.
-    /// Empty where there is no journal.
-    pub chain_head: String,
+    pub previous: Option<Arc<Value>>,
+    /// The hash of the journal's record that led to this task; nothing where there is no journal.
+    pub chain: Option<Chain>,
 }
 
-/// An effect asked for and not yet answered.
-pub(crate) struct Asked {
-    pub(crate) name: &'static str,
-    pub(crate) class: Class,
-    pub(crate) request: Value,
-    pub(crate) slot: Rc<RefCell<Option<Value>>>,
+impl TaskInfo {
+    /// The hash of the journal's record that led to this task, lower-case hex: the same on resume and in replay.
+    /// Empty where there is no journal.
+    #[must_use]
+    pub fn chain_head(&self) -> String {
+        self.chain.as_ref().map(journal::hex).unwrap_or_default()
+    }
 }
+
+/// Something asked for and not yet answered.
+pub(crate) struct Asked {
+    pub(crate) want: Want,
+    pub(crate) slot: Slot,
+}
+
+/// What is asked for.
+pub(crate) enum Want {
+    /// An effect on the world.
+    Effect { name: &'static str, class: Class, request: Value },
+    /// A person's answer of this type.
+    Answer { question: String, ty: Type },
+}
+
+/// Where an answer is put.
+pub(crate) type Slot = Rc<RefCell<Option<Value>>>;
 
 /// A node's context: facts about the task, blobs, and effects. It queues requests; the driver answers them.
 #[derive(Clone)]
@@ -100,10 +119,23 @@ impl Ctx {
     /// Performs an effect that is known by name alone, on several requests at once; answers come in the order of
     /// `requests`. For nodes whose code is no Rust. `class` is that of the world's own table, never what such code says.
     pub async fn all_named(&self, name: &'static str, class: Class, requests: Vec<Value>) -> Vec<Value> {
-        let mut slots = Vec::with_capacity(requests.len());
-        for request in requests {
-            let slot = Rc::new(RefCell::new(None));
-            self.asked.borrow_mut().push(Asked { name, class, request, slot: Rc::clone(&slot) });
+        let wants = requests.into_iter().map(|request| Want::Effect { name, class, request });
+        self.answers(wants.collect()).await
+    }
+
+    /// Asks a person, and returns the answer, which has the type `ty`. The run parks while nothing else can go on; when
+    /// it is resumed the body runs again up to here, its effects answered from the journal.
+    pub async fn interrupt(&self, question: impl Into<String>, ty: Type) -> Value {
+        let want = Want::Answer { question: question.into(), ty: ty.spelled_out() };
+        self.answers(vec![want]).await.pop().unwrap_or(Value::Null)
+    }
+
+    /// Queues `wants` for the driver and waits until all of them are answered.
+    async fn answers(&self, wants: Vec<Want>) -> Vec<Value> {
+        let mut slots = Vec::with_capacity(wants.len());
+        for want in wants {
+            let slot = Slot::default();
+            self.asked.borrow_mut().push(Asked { want, slot: Rc::clone(&slot) });
             slots.push(slot);
         }
         // The driver owns the waking: it polls the task again once every slot it was asked for is filled.
@@ -166,7 +198,7 @@ impl Ctx {
         template.render(&Value::Object(vars), self.blobs.as_ref())
     }
 
-    /// Effects asked for since the last call, in order. For drivers.
+    /// What was asked for since the last call, in order. For drivers.
     pub(crate) fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.borrow_mut())
     }

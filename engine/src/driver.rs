@@ -9,32 +9,44 @@
 //! external  ask → [reconcile, when a try began before] → start (on disk) → perform → done (on disk)
 //! any       a failed try → failed → pause → the next try, while the node's `retry` allows; then the run stops
 //! ```
+//!
+//! Where a task fails for good and an error target takes it, the run goes on there; else nothing new begins, what is
+//! in the air lands and is recorded, and the run stops, resumable. Where every task waits for a person, it parks.
 
 mod body;
 mod effects;
 pub(crate) mod facts;
 mod flight;
+mod log;
+mod questions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::task::JoinSet;
 
-pub(crate) use body::{Body, Polled};
+pub(crate) use body::{Body, Polled, Wanted};
 pub(crate) use effects::{Known, known};
 pub(crate) use facts::Facts;
-use flight::Landed;
+use flight::{At, Flights, Landed};
+pub(crate) use log::Log;
+pub(crate) use questions::same_question;
 
 use crate::blob::Blobs;
 use crate::clock::Clock;
 use crate::event::Event;
-use crate::journal::{self, LogLine, Pending, Record};
+use crate::journal::{self, EffectRecord, LogLine, Pending, PendingAsk, Record, TIMED_OUT};
 use crate::redact::Redactor;
-use crate::run::{Stop, StopWish};
-use crate::scheduler::{self, Command, Finish, Scheduler, Superstep, Used};
-use crate::store::{Durability, Owner, RunStatus, Store};
-use crate::{Fault, Kinds, Lane, World};
+use crate::run::{Inheritance, Stop, StopWish};
+use crate::scheduler::{self, Ask, Command, Finish, Scheduler, Superstep, Used};
+use crate::store::{Durability, RunStatus, Store};
+use crate::{Failure, Fault, Kinds, Lane, World, canonical};
+
+/// How often it is looked what other processes want, in milliseconds.
+const LOOK_MS: u64 = 200;
+
+/// The least that is recorded between two snapshots, in bytes.
+const SNAPSHOT_BYTES: u64 = 32 * 1024;
 
 /// What a driver works with.
 pub(crate) struct Tools {
@@ -44,6 +56,14 @@ pub(crate) struct Tools {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactor: Redactor,
     pub(crate) stop: Stop,
+}
+
+/// What a drive goes on from.
+pub(crate) enum From {
+    /// What a journal says is under way: tasks and questions.
+    Journal(Vec<Pending>, Vec<PendingAsk>),
+    /// What a scheduler that has just begun asks for.
+    Start(Vec<Command>),
 }
 
 /// How a drive came to rest.
@@ -59,7 +79,7 @@ pub(crate) enum Rest {
 pub(crate) enum Halt {
     /// Something failed.
     Failed(Fault),
-    /// A person must look.
+    /// A person must look or answer.
     Waiting(Fault),
     /// It was asked to.
     Asked,
@@ -68,49 +88,97 @@ pub(crate) enum Halt {
 pub(crate) struct Driver<'a> {
     tools: &'a Tools,
     facts: &'a Facts,
-    owner: Owner,
+    blobs: Arc<dyn Blobs>,
+    /// What a fork may take from the run that it branched off.
+    inheritance: Option<&'a Inheritance>,
+    /// What was recorded when the last snapshot was taken, and how large that was, in bytes.
+    snapshot: (u64, u64),
+    log: Log,
     scheduler: Scheduler,
     bodies: BTreeMap<Lane, Body>,
+    /// Declared interrupts that wait for an answer.
+    asks: BTreeMap<Lane, Ask>,
     /// Bodies that can be polled.
     ready: VecDeque<Lane>,
-    flights: JoinSet<Landed>,
+    flights: Flights,
+    /// What changes the world and is in the air, with the record of its start.
+    externals: BTreeMap<At, EffectRecord>,
     /// Once set, nothing new begins; what is in the air lands and is recorded.
     halt: Option<Halt>,
+    /// Once set, no task begins; those under way come to the end of their superstep.
+    draining: bool,
+    /// The end that was reached, while something that changes the world is still in the air.
+    closing: Option<Finish>,
     over: Option<Finish>,
-    sink: &'a mut dyn FnMut(Event),
+    /// Who is told; nobody wants to know where there is none.
+    sink: Option<&'a mut (dyn FnMut(Event) + 'a)>,
+    /// When it was last looked what other processes want, by the clock's ticks, and what this one wanted then.
+    looked: Option<(u64, u64)>,
 }
 
 impl<'a> Driver<'a> {
     pub(crate) fn new(
         tools: &'a Tools,
         facts: &'a Facts,
-        owner: Owner,
+        blobs: Arc<dyn Blobs>,
+        log: Log,
         scheduler: Scheduler,
-        sink: &'a mut dyn FnMut(Event),
+        sink: Option<&'a mut (dyn FnMut(Event) + 'a)>,
     ) -> Self {
-        let (bodies, ready, flights) = (BTreeMap::new(), VecDeque::new(), JoinSet::new());
-        Self { tools, facts, owner, scheduler, bodies, ready, flights, halt: None, over: None, sink }
+        Self {
+            tools,
+            facts,
+            blobs,
+            inheritance: None,
+            snapshot: (0, 0),
+            log,
+            scheduler,
+            bodies: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            ready: VecDeque::new(),
+            flights: Flights::default(),
+            externals: BTreeMap::new(),
+            halt: None,
+            draining: false,
+            closing: None,
+            over: None,
+            sink,
+            looked: None,
+        }
     }
 
-    /// Goes on with `pending` until the run is over or stops. Gives the owner back with the reason.
-    pub(crate) async fn drive(mut self, pending: Vec<Pending>) -> (Owner, Rest) {
-        let rest = match self.rest(pending).await {
+    /// The same driver, for a fork.
+    pub(crate) fn inheriting(self, inheritance: Option<&'a Inheritance>) -> Self {
+        Self { inheritance, ..self }
+    }
+
+    /// Goes on from what is under way until the run is over or stops. Gives back the log, the scheduler and the reason.
+    pub(crate) async fn drive(mut self, from: From) -> (Log, Scheduler, Rest) {
+        let rest = match self.rest(from).await {
             Ok(rest) => rest,
             Err(fault) => Rest::Halted(Halt::Failed(fault)),
         };
         self.flights.abort_all();
-        (self.owner, rest)
+        (self.log, self.scheduler, rest)
     }
 
-    async fn rest(&mut self, pending: Vec<Pending>) -> Result<Rest, Fault> {
+    async fn rest(&mut self, from: From) -> Result<Rest, Fault> {
         if self.cancel_wanted()? {
             self.cancel()?;
         } else {
-            for one in pending {
-                self.begin(one)?;
+            match from {
+                From::Journal(pending, asks) => {
+                    for one in asks {
+                        self.ask(one)?;
+                    }
+                    for one in pending {
+                        self.begin(one)?;
+                    }
+                }
+                From::Start(commands) => self.carry_out(commands)?,
             }
         }
-        let stop = self.tools.stop.clone();
+        let (stop, clock) = (self.tools.stop.clone(), Arc::clone(&self.tools.clock));
         loop {
             while let Some(lane) = self.ready.pop_front() {
                 self.poll(&lane)?;
@@ -119,35 +187,60 @@ impl<'a> Driver<'a> {
                 return Ok(Rest::Over(finish));
             }
             if self.flights.is_empty() {
-                let stuck = || Halt::Failed(Fault::bug("the run waits for nothing"));
-                return Ok(Rest::Halted(self.halt.take().unwrap_or_else(stuck)));
+                match self.closing.take() {
+                    Some(finish) => self.close(finish)?,
+                    None => return Ok(Rest::Halted(self.why_it_rests())),
+                }
+                continue;
             }
             tokio::select! {
                 biased;
                 () = stop.now() => return Ok(Rest::Halted(Halt::Asked)),
-                landed = self.flights.join_next() => match landed {
-                    Some(Ok(landed)) => self.land(landed)?,
-                    Some(Err(e)) => return Err(Fault::bug(format!("an effect's task broke: {e}"))),
-                    None => {}
+                landed = self.flights.next() => if let Some(landed) = landed? {
+                    self.land(landed)?;
                 },
+                () = clock.look_around() => self.look_around()?,
             }
+        }
+    }
+
+    /// Looks whether somebody wants the run to end or to stop while its effects take their time.
+    fn look_around(&mut self) -> Result<(), Fault> {
+        if self.halt.is_none() && self.closing.is_none() && self.cancel_wanted()? {
+            return self.cancel();
+        }
+        self.heed_wish();
+        Ok(())
+    }
+
+    fn heed_wish(&mut self) {
+        match self.tools.stop.wish() {
+            StopWish::Now if self.halt.is_none() => self.halt = Some(Halt::Asked),
+            StopWish::Drain => self.draining = true,
+            _ => {}
         }
     }
 
     /// Starts the body of a task, or starts it again with what the journal holds of it.
     fn begin(&mut self, pending: Pending) -> Result<(), Fault> {
-        let task = &pending.task;
-        let graph = &self.facts.graph;
-        let node = graph.nodes.get(&task.lane.node).ok_or_else(|| Fault::bug("a task without a node"))?;
-        (self.sink)(Event::TaskStarted {
-            lane: task.lane.clone(),
-            kind: node.kind.clone(),
-            attempt: task.attempt,
-            max_attempts: task.max_attempts,
+        let (lane, attempt, max_attempts) =
+            (pending.task.lane.clone(), pending.task.attempt, pending.task.max_attempts);
+        let now = self.tools.clock.ticks_ms();
+        let body = Body::new(self.facts, &self.tools.kinds, pending, Arc::clone(&self.blobs), now)?;
+        self.say(|| Event::TaskStarted {
+            lane: lane.clone(),
+            kind: body.prepared.kind.clone(),
+            attempt,
+            max_attempts,
         });
-        let lane = task.lane.clone();
-        let blobs: Arc<dyn Blobs> = self.tools.store.clone();
-        let body = Body::new(self.facts, &self.tools.kinds, pending, blobs, self.tools.clock.ticks_ms())?;
+        if let Some(timeout_ms) = body.prepared.timeout_ms {
+            let left = timeout_ms.saturating_sub(body.active_ms(now));
+            let (clock, lane) = (Arc::clone(&self.tools.clock), lane.clone());
+            self.flights.time(&lane.clone(), async move {
+                clock.sleep(left).await;
+                Landed::TimedOut(lane)
+            });
+        }
         self.bodies.insert(lane.clone(), body);
         self.ready.push_back(lane);
         Ok(())
@@ -161,9 +254,14 @@ impl<'a> Driver<'a> {
         }
         match polled? {
             Polled::Returned(output) => self.returned(lane, output),
+            Polled::Failed(fault) => self.task_failed(lane, fault),
             Polled::Asked(ordinals) => {
                 for ordinal in ordinals {
                     self.asked(lane, ordinal)?;
+                }
+                if self.bodies.get(lane).is_some_and(Body::waits_for_answer) {
+                    // A person may take longer than the node.
+                    self.flights.stop_clock(lane);
                 }
                 self.wake(lane);
                 Ok(())
@@ -173,94 +271,196 @@ impl<'a> Driver<'a> {
 
     /// Lets a body go on once all of its effects are answered.
     fn wake(&mut self, lane: &Lane) {
-        if self.bodies.get(lane).is_some_and(Body::answered) {
+        if self.halt.is_none() && self.bodies.get(lane).is_some_and(Body::answered) {
             self.ready.push_back(lane.clone());
         }
     }
 
     fn returned(&mut self, lane: &Lane, output: Value) -> Result<(), Fault> {
+        self.flights.call_back(lane);
         let Some(body) = self.bodies.remove(lane) else { return Ok(()) };
         body.nothing_unasked()?;
-        let used = Used {
-            active_ms: body.active_ms(self.tools.clock.ticks_ms()),
-            cost_microusd: body.cost_microusd(),
-        };
-        let output = facts::checked_output(self.facts, &self.tools.kinds, lane, output)?;
+        body.prepared.check(lane, &output)?;
+        let used = self.used(&body);
         let at_ms = self.tools.clock.now_ms();
         let done = scheduler::Event::TaskDone { lane: lane.clone(), output, used, at_ms };
         let commands = self.scheduler.step(done)?;
         self.carry_out(commands)
     }
 
+    /// A task failed for good: an error target takes it, or the run stops.
+    fn task_failed(&mut self, lane: &Lane, fault: Fault) -> Result<(), Fault> {
+        if !self.scheduler.catches(lane) {
+            self.halt.get_or_insert(Halt::Failed(fault));
+            return Ok(());
+        }
+        let error = Failure::from(&fault);
+        let Some(body) = self.bodies.remove(lane) else { return Ok(()) };
+        self.flights.call_back(lane);
+        let used = self.used(&body);
+        self.say(|| Event::TaskFailed { lane: lane.clone(), error: error.clone() });
+        let at_ms = self.tools.clock.now_ms();
+        let failed = scheduler::Event::TaskFailed { lane: lane.clone(), error, used, at_ms };
+        let commands = self.scheduler.step(failed)?;
+        self.carry_out(commands)
+    }
+
+    fn used(&self, body: &Body) -> Used {
+        let active_ms = body.active_ms(self.tools.clock.ticks_ms());
+        Used { active_ms, cost_microusd: body.cost_microusd() }
+    }
+
     /// Records what is to be recorded, in one transaction, and then does the rest.
     fn carry_out(&mut self, commands: Vec<Command>) -> Result<(), Fault> {
-        let (mut records, mut steps, mut tasks, mut finish) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let store = Arc::clone(&self.tools.store);
+        let (mut records, mut steps, mut begins) = (Vec::new(), Vec::new(), Vec::new());
+        let mut finish = None;
         for command in commands {
             match command {
                 Command::Commit(step) => {
-                    records.extend(journal::superstep_records(&step, store.as_ref())?);
+                    if self.log.is_on() {
+                        records.extend(journal::superstep_records(&step, self.blobs.as_ref())?);
+                    }
                     steps.push(step);
                 }
-                Command::RunTask(task) => tasks.push(task),
-                Command::Finish(end) => {
-                    records.push(journal::end_record(&end, store.as_ref())?);
-                    finish = Some(end);
+                Command::Drop(lane) => {
+                    self.bodies.remove(&lane);
+                    self.asks.remove(&lane);
+                    self.flights.call_back(&lane);
                 }
+                Command::Finish(end) => finish = Some(end),
+                command => begins.push(command),
             }
         }
-        let result = finish.as_ref().map(crate::run::RunResult::of_finish).map(|result| result.to_json());
-        let status = finish.as_ref().zip(result.as_ref()).map(|(end, result)| {
-            (if end.end.is_some() { RunStatus::Ended } else { RunStatus::Cancelled }, result)
-        });
-        self.owner.append(&records, status, Durability::Disk, self.tools.clock.now_ms())?;
+        if !records.is_empty() {
+            let durability = self.facts.level.of_commit();
+            self.log.append(&records, None, durability, self.tools.clock.now_ms())?;
+            self.snapshot()?;
+        }
         for step in steps {
             self.tell(step);
         }
-        if let Some(end) = finish {
-            self.over = Some(end);
+        if let Some(finish) = finish {
+            self.bodies.clear();
+            self.asks.clear();
+            self.ready.clear();
+            if self.externals.is_empty() {
+                return self.close(finish);
+            }
+            self.closing = Some(finish);
             return Ok(());
         }
         if self.cancel_wanted()? {
             return self.cancel();
         }
-        if self.tools.stop.wish() >= StopWish::Drain && self.halt.is_none() {
-            self.halt = Some(Halt::Asked);
+        self.heed_wish();
+        let head = self.log.head();
+        for command in begins {
+            let idle = self.halt.is_some() || self.draining;
+            match command {
+                Command::RunTask(task) if !idle => {
+                    let (effects, questions) = (Vec::new(), Vec::new());
+                    self.begin(Pending { task, effects, questions, head })?;
+                }
+                // A question is asked even while the run comes to rest: nothing begins with it.
+                Command::Ask(ask) => self.ask(PendingAsk { ask, recorded: false })?,
+                Command::Opened(opened) => {
+                    let kind = self.facts.node(&opened.graph, &opened.lane)?.kind.clone();
+                    let (attempt, max_attempts) = (opened.attempt, opened.max_attempts);
+                    self.say(|| Event::TaskStarted { lane: opened.lane, kind, attempt, max_attempts });
+                }
+                _ => {}
+            }
         }
-        if self.halt.is_some() {
+        Ok(())
+    }
+
+    /// Records the end.
+    fn close(&mut self, finish: Finish) -> Result<(), Fault> {
+        let result = crate::run::RunResult::of_finish(&finish).to_json();
+        let status = if finish.end.is_some() { RunStatus::Ended } else { RunStatus::Cancelled };
+        if self.log.is_on() {
+            let record = journal::end_record(&finish, self.blobs.as_ref())?;
+            let now_ms = self.tools.clock.now_ms();
+            self.log.append(&[record], Some((status, &result)), Durability::Disk, now_ms)?;
+        }
+        self.over = Some(finish);
+        Ok(())
+    }
+
+    /// Keeps where the scheduler stands when what was recorded since the last time outgrows that: so the sum of all
+    /// snapshots stays below what is recorded, whatever the state's size, and any state is a short way from one.
+    fn snapshot(&mut self) -> Result<(), Fault> {
+        let (at, size) = self.snapshot;
+        let recorded = self.log.recorded();
+        if recorded.saturating_sub(at) < size.saturating_mul(2).max(SNAPSHOT_BYTES) {
             return Ok(());
         }
-        let head = self.owner.head();
-        tasks
-            .into_iter()
-            .try_for_each(|task| self.begin(Pending { task, effects: Vec::new(), head: head.clone() }))
+        let content = canonical::to_string(&self.scheduler.snapshot()?);
+        self.snapshot = (recorded, content.len() as u64);
+        self.log.snapshot(content.as_bytes())
     }
 
     fn tell(&mut self, step: Superstep) {
         let Superstep { lane, output, used, edge, to, attempt, .. } = step;
         let Used { active_ms, cost_microusd } = used;
-        (self.sink)(Event::Committed { lane: lane.clone(), output, active_ms, cost_microusd });
-        (self.sink)(Event::Routed { lane, edge, to: to.name().to_owned(), attempt });
+        self.say(|| {
+            let output = output.as_ref().clone();
+            Event::Committed { lane: lane.clone(), output, active_ms, cost_microusd }
+        });
+        self.say(|| Event::Routed { lane, edge: edge.to_string(), to: to.to_string(), attempt });
+    }
+
+    /// Tells whoever wants to know.
+    fn say(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(sink) = &mut self.sink {
+            sink(event());
+        }
     }
 
     fn log(&mut self, lane: &Lane, message: &str) -> Result<(), Fault> {
         let message = self.tools.redactor.text(message);
-        (self.sink)(Event::Log { lane: lane.clone(), message: message.clone() });
+        self.say(|| Event::Log { lane: lane.clone(), message: message.clone() });
         let at_ms = self.tools.clock.now_ms();
         self.record(Record::Log(LogLine { lane: lane.clone(), message, at_ms }), Durability::Process)
     }
 
+    /// Records something at least as firmly as `durability`, as far as the run's level allows.
     fn record(&mut self, record: Record, durability: Durability) -> Result<(), Fault> {
-        self.owner.append(&[record], None, durability, self.tools.clock.now_ms())
+        let durability = self.facts.level.at_most(durability);
+        self.log.append(&[record], None, durability, self.tools.clock.now_ms())
     }
 
-    fn cancel_wanted(&self) -> Result<bool, Fault> {
-        Ok(self.tools.stop.wish() == StopWish::Cancel || self.tools.store.cancel_wanted(self.owner.run())?)
+    /// The task took as long as its node may.
+    fn timed_out(&mut self, lane: &Lane) -> Result<(), Fault> {
+        let Some(body) = self.bodies.get(lane) else { return Ok(()) };
+        let limit = body.prepared.timeout_ms.unwrap_or_default();
+        let message = format!("{lane}: it took longer than its `timeout` of {limit} ms");
+        let fault =
+            Fault::new(TIMED_OUT, 14, message).help("give the node more time, or an `on_error` target");
+        self.task_failed(lane, fault)
+    }
+
+    /// Whether the run is to end. The store is asked a few times a second, not after every superstep.
+    fn cancel_wanted(&mut self) -> Result<bool, Fault> {
+        if self.tools.stop.wish() == StopWish::Cancel {
+            return Ok(true);
+        }
+        if !self.log.is_on() {
+            return Ok(false);
+        }
+        let (now, wishes) = (self.tools.clock.ticks_ms(), self.tools.store.wishes());
+        let just_looked =
+            self.looked.is_some_and(|(at, then)| then == wishes && now.saturating_sub(at) < LOOK_MS);
+        if just_looked {
+            return Ok(false);
+        }
+        self.looked = Some((now, wishes));
+        self.tools.store.cancel_wanted(self.log.run())
     }
 
     fn cancel(&mut self) -> Result<(), Fault> {
-        self.bodies.clear();
-        self.ready.clear();
+        let lanes: Vec<Lane> = self.bodies.keys().cloned().collect();
+        lanes.iter().for_each(|lane| self.flights.call_back(lane));
         let commands = self.scheduler.step(scheduler::Event::Cancel { at_ms: self.tools.clock.now_ms() })?;
         self.carry_out(commands)
     }

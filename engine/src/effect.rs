@@ -100,3 +100,22 @@ pub trait World: Send + Sync {
     /// When the world could not be asked.
     async fn reconcile(&self, call: Call) -> Result<Reconciled, EffectError>;
 }
+
+/// A world for engines that only look at runs or change them: every effect fails.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nowhere;
+
+#[async_trait]
+impl World for Nowhere {
+    fn class(&self, _: &str) -> Option<Class> {
+        None
+    }
+
+    async fn perform(&self, call: Call) -> Result<Done, EffectError> {
+        Err(EffectError::new("world.none", 1, format!("{} was asked of nobody", call.name)))
+    }
+
+    async fn reconcile(&self, call: Call) -> Result<Reconciled, EffectError> {
+        Err(EffectError::new("world.none", 1, format!("{} was asked of nobody", call.name)))
+    }
+}

@@ -123,6 +123,35 @@ impl Fault {
     }
 }
 
+/// Why a task failed, as an error target reads it (`error.code`, `error.message`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable name such as `node.timeout` or `model.throttled`.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure under a stable `code`.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+
+    /// The failure as expressions read it.
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::json!({"code": self.code, "message": self.message})
+    }
+}
+
+impl From<&Fault> for Failure {
+    fn from(fault: &Fault) -> Self {
+        Self::new(&fault.code, fault.message.clone())
+    }
+}
+
 impl From<NodeError> for Fault {
     fn from(error: NodeError) -> Self {
         Self { exit: error.exit(), code: error.code, message: error.message, help: None, detail: None }

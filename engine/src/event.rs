@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::graph::Outcome;
-use crate::{Class, Lane};
+use crate::{Class, Failure, Lane};
 
 /// One thing that happened in a run. `--json` prints these as they are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,6 +73,24 @@ pub enum Event {
         /// When it is tried again, in milliseconds from now; nothing when it is not.
         again_in_ms: Option<u64>,
     },
+    /// A task failed for good, and an error target takes it.
+    TaskFailed {
+        /// The task.
+        lane: Lane,
+        /// Why.
+        error: Failure,
+    },
+    /// A person is asked. The run goes on as far as it can without the answer.
+    Interrupted {
+        /// The task that waits.
+        lane: Lane,
+        /// The question's id, by which it is answered.
+        id: String,
+        /// The question.
+        question: String,
+        /// The type of the answer, as graph files write it.
+        answer: Option<String>,
+    },
     /// A node said something.
     Log {
         /// The task.
@@ -97,7 +115,7 @@ pub enum Event {
         lane: Lane,
         /// The edge, as in the journal.
         edge: String,
-        /// The node or end it leads to.
+        /// Where it leads: a node, an end, the first nodes of branches, or who takes a failure.
         to: String,
         /// The attempt that begins there.
         attempt: u32,

@@ -4,10 +4,10 @@ use crate::Fault;
 
 /// Graph files, their `format:`.
 pub const GRAPH: u32 = 1;
-/// Journal records and their chain.
-pub const JOURNAL: u32 = 1;
+/// Journal records and their chain. 2 added fan-outs, calls, failures, answers, updates and forks; 1 is read as it is.
+pub const JOURNAL: u32 = 2;
 /// The tables of a store.
-pub const STORE: u32 = 1;
+pub const STORE: u32 = 2;
 /// The trace file, `prunella-trace/1`.
 pub const TRACE: u32 = 1;
 

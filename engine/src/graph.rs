@@ -5,6 +5,7 @@
 mod ast;
 mod attempts;
 mod builder;
+mod changes;
 mod check;
 pub mod codes;
 mod diagnostic;
@@ -19,11 +20,12 @@ pub mod yaml;
 
 pub use attempts::Loop;
 pub use builder::{Builder, Node as NodeBuilder};
+pub use changes::{Change, changes, changes_of};
 pub use diagnostic::{Diagnostic, Severity};
-pub use expr::{Expr, Lookup, Vars};
+pub use expr::{Condition, Expr, Lookup, Test, Vars};
 pub use load::load;
 pub use model::{
-    Arm, End, Graph, Guard, Limits, ModelRole, Next, NodeDef, Outcome, Reducer, RetryPolicy, Source,
-    StateKey, Step, Target,
+    Arm, At, Does, End, Failed, Fork, Graph, Guard, Interrupt, Limits, Map, ModelRole, Next, NodeDef,
+    OnError, Outcome, Reducer, RetryPolicy, Source, StateKey, Step, Switch, Target, Write,
 };
 pub use template::Template;

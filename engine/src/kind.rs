@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::graph::{Condition, Lookup};
 use crate::types::{Record, Type};
 use crate::{Ctx, NodeError};
 
@@ -96,6 +97,8 @@ pub struct Kinds {
     pub kinds: BTreeMap<&'static str, Kind>,
     /// Built-in records by name (`Incident`, `Verdict`, …).
     pub records: BTreeMap<String, Arc<Record>>,
+    /// Conditions in Rust by name.
+    pub conditions: BTreeMap<&'static str, Condition>,
 }
 
 impl Kinds {
@@ -103,6 +106,17 @@ impl Kinds {
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.kinds.insert(kind.name, kind);
+        self
+    }
+
+    /// Adds a condition in Rust, which graph files call as `name()`.
+    #[must_use]
+    pub fn with_condition(
+        mut self,
+        name: &'static str,
+        test: impl Fn(&dyn Lookup) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.conditions.insert(name, Condition { name, test: Arc::new(test) });
         self
     }
 

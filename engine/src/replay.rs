@@ -9,12 +9,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::blob::Blobs;
-use crate::driver::{Body, Facts, Known, Polled, known};
+use crate::driver::{Body, Facts, Known, Polled, Wanted, known, same_question};
 use crate::graph::Outcome;
-use crate::journal::{self, Divergence, Past, Pending};
+use crate::journal::{self, Divergence, Past, Pending, Question};
 use crate::run::{Loader, pin};
 use crate::trace::Trace;
-use crate::{Fault, Kinds};
+use crate::types::Type;
+use crate::{Fault, Kinds, Lane};
 
 /// What was lived through without a difference.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,9 +51,8 @@ pub fn replay(trace: &Trace, kinds: Option<&Kinds>, load: &Loader) -> Result<Rep
         let Some(kinds) = kinds else { return Ok(None) };
         Stage { facts: &facts, kinds, blobs: &blobs, answered: &mut answered }.play(pending, recorded)
     };
-    let folded = journal::fold(&facts.graph, &past, blobs.as_ref(), &mut |pending, output| {
-        play(pending, Some(output))
-    })?;
+    let folded =
+        journal::fold(&facts.graph, &past, blobs.as_ref(), &mut |pending, output| play(pending, output))?;
     for pending in &folded.pending {
         play(pending, None)?;
     }
@@ -64,7 +64,7 @@ pub fn replay(trace: &Trace, kinds: Option<&Kinds>, load: &Loader) -> Result<Rep
         bodies: kinds.is_some(),
         end: finish.and_then(|finish| finish.end.clone()),
         outcome: finish.and_then(|finish| finish.outcome),
-        state: folded.scheduler.state().clone(),
+        state: folded.scheduler.state(),
     })
 }
 
@@ -89,18 +89,26 @@ impl Stage<'_> {
                     return Ok(Some(output));
                 }
                 Ok(Polled::Asked(ordinals)) => ordinals,
-                // What stopped the run stops it again.
-                Err(_) if recorded.is_none() => return Ok(None),
-                Err(fault) => {
+                // What stopped the run, or failed in it, does so again.
+                Ok(Polled::Failed(_)) | Err(_) if recorded.is_none() => return Ok(None),
+                Ok(Polled::Failed(fault)) | Err(fault) => {
                     let now = json!({"error": fault.message});
                     return Err(Divergence::new(Some(lane), "output", None, json!(recorded), now).into());
                 }
             };
             for ordinal in ordinals {
                 let records = body.recorded(ordinal).to_vec();
-                let asking = body.asking(ordinal)?;
-                let (name, request) = (asking.name, &asking.request);
-                match known(lane, name, request, &asking.request_hash, &records, self.blobs.as_ref())? {
+                if let Wanted::Answer { question, ty } = &body.asking(ordinal)?.want {
+                    let (question, ty) = (question.clone(), ty.clone());
+                    match self.answer(lane, body.question(ordinal), &question, &ty, recorded)? {
+                        Some(answer) => body.answer(ordinal, answer, 0)?,
+                        None => return Ok(None),
+                    }
+                    continue;
+                }
+                let effect = body.effect(ordinal)?;
+                let (name, request) = (effect.name, &effect.request);
+                match known(lane, name, request, &effect.request_hash, &records, self.blobs.as_ref())? {
                     Known::Answer(response, _) => {
                         *self.answered += 1;
                         body.answer(ordinal, response, 0)?;
@@ -119,6 +127,30 @@ impl Stage<'_> {
                         .into());
                     }
                 }
+            }
+        }
+    }
+
+    /// The recorded answer to a question of a body; nothing where the trace ends before it.
+    fn answer(
+        &self,
+        lane: &Lane,
+        known: Option<&Question>,
+        question: &str,
+        ty: &Type,
+        recorded: Option<&Value>,
+    ) -> Result<Option<Value>, Fault> {
+        if let Some(known) = known {
+            same_question(lane, known, question, ty)?;
+            if known.answer.is_some() {
+                return Ok(known.answer.clone());
+            }
+        }
+        match recorded {
+            None => Ok(None),
+            Some(_) => {
+                let now = json!({"question": question, "answer": ty.to_string()});
+                Err(Divergence::new(Some(lane), "answer missing", None, Value::Null, now).into())
             }
         }
     }

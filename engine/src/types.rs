@@ -93,6 +93,26 @@ impl fmt::Display for Type {
     }
 }
 
+impl Type {
+    /// The same type with every record spelled out, so that it can be read where its names are not known.
+    #[must_use]
+    pub fn spelled_out(&self) -> Self {
+        match self {
+            Self::List(item) => Self::List(Box::new(item.spelled_out())),
+            Self::Map(item) => Self::Map(Box::new(item.spelled_out())),
+            Self::Optional(inner) => Self::Optional(Box::new(inner.spelled_out())),
+            Self::Record(record) => {
+                let field = |(name, field): (&String, &RecordField)| {
+                    (name.clone(), RecordField { ty: field.ty.spelled_out(), doc: String::new() })
+                };
+                let fields = record.fields.iter().map(field).collect();
+                Self::Record(Arc::new(Record { name: String::new(), doc: String::new(), fields }))
+            }
+            plain => plain.clone(),
+        }
+    }
+}
+
 /// A Rust type that has a counterpart in the graph language.
 pub trait Typed {
     /// The counterpart.

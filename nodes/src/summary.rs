@@ -54,7 +54,7 @@ pub fn tell(graph: &Graph, records: &[Record], result: Option<&RunResult>, blobs
             Record::Commit(commit) => {
                 told.cost_microusd += commit.cost_microusd;
                 told.active_ms += commit.active_ms;
-                let kind = graph.nodes.get(&commit.lane.node).map_or("", |node| node.kind.as_str());
+                let kind = graph.nodes.get(commit.lane.node.as_str()).map_or("", |node| node.kind.as_str());
                 let output = commit.output.unpack(&Value::Null, blobs).unwrap_or_default();
                 told.task(kind, &output, blobs);
             }

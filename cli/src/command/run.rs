@@ -40,6 +40,7 @@ pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
         "nodes": {"repo": repo.record, "options": options},
         "sandbox": local.sandbox,
         "limits": {"cost_microusd": most},
+        "durability": args.durability.word(),
     });
     let new = NewInputs { inputs, settings, local: serde_json::to_value(&local).unwrap_or_default() };
     let id = engine.start(&graph, new)?;

@@ -1,12 +1,15 @@
 //! `prunella runs`: what ran, and going on with it.
 
+mod travel;
+mod upkeep;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use prunella_engine::clock::SystemClock;
 use prunella_engine::journal::Record;
 use prunella_engine::run::RunResult;
-use prunella_engine::store::{RunRow, RunStatus, Store};
+use prunella_engine::store::{Filter, RunRow, RunStatus, Store};
 use prunella_nodes::effects::ClaimRequest;
 use prunella_nodes::summary::Told;
 use prunella_nodes::world::claims::StoreClaims;
@@ -24,14 +27,40 @@ use crate::progress::short;
 use crate::report::{micro, told, write_report};
 use crate::session::{self, Local};
 use crate::terminal::{json, out, say, seconds};
+pub(super) use travel::{change, reader};
 
 /// Does what the subcommand says.
 pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
     let store = session::store(store)?;
     match command {
-        RunsCommand::List { json: as_json } => list(&store, as_json),
+        RunsCommand::List { status, graph, since, limit, json: as_json } => {
+            list(&store, &upkeep::filter(&status, graph, since.as_deref(), limit)?, as_json)
+        }
         RunsCommand::Show { run, json: as_json } => show(&store, &run, as_json),
-        RunsCommand::Resume { run, json: as_json } => resume(&store, &run, as_json),
+        RunsCommand::Resume { run, graph, json: as_json } => {
+            if let Some(graph) = graph {
+                travel::same_graph(&store, &run, &graph)?;
+            }
+            resume(&store, &run, as_json)
+        }
+        RunsCommand::History { run, json: as_json } => travel::history(&store, &run, as_json),
+        RunsCommand::State { run, at, since, json: as_json } => {
+            travel::state(&store, &run, at.as_deref(), since.as_deref(), as_json)
+        }
+        RunsCommand::Answer { run, answers, no_resume, json: as_json } => {
+            let given = travel::answer(&store, &run, &answers, as_json)?;
+            if given && !no_resume { resume(&store, &run, as_json) } else { Ok(exit::OK) }
+        }
+        RunsCommand::Update { run, scope, node, output, set, overwrite } => {
+            travel::update(&store, &run, travel::change(scope, node, output, &set, &overwrite)?)
+        }
+        RunsCommand::Delete { runs } => upkeep::delete(&store, &runs),
+        RunsCommand::Copy { run } => upkeep::copy(&store, &run),
+        RunsCommand::Prune { graph, older_than, keep, dry_run, json: as_json } => {
+            upkeep::prune(&store, graph, older_than.as_deref(), keep, dry_run, as_json)
+        }
+        RunsCommand::Gc { json: as_json } => upkeep::gc(&store, as_json),
+        RunsCommand::Verify { run, json: as_json } => upkeep::verify(&store, run.as_deref(), as_json),
         RunsCommand::Cancel { run } => cancel(&store, &run),
     }
 }
@@ -44,8 +73,8 @@ fn standing(store: &Arc<Store>, row: &RunRow) -> Result<&'static str> {
     })
 }
 
-fn list(store: &Arc<Store>, as_json: bool) -> Result {
-    let rows = store.list()?;
+fn list(store: &Arc<Store>, filter: &Filter, as_json: bool) -> Result {
+    let rows = store.list_by(filter)?;
     let mut listed = Vec::new();
     for row in &rows {
         let standing = standing(store, row)?;
@@ -95,7 +124,7 @@ fn show(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
     out(format!("run {}: {}, {standing}, {}", row.id, row.graph, time(row.created_ms)));
     head(&row, &told);
     for step in steps {
-        let to = step.to.map(|to| format!(" → {}", to.name())).unwrap_or_default();
+        let to = step.to.map(|to| format!(" → {to}")).unwrap_or_default();
         out(format!("  {:<14} {:>9}{to}", step.lane.to_string(), seconds(step.active_ms)));
         for effect in step.effects {
             let state = if effect.done { "" } else { " (not answered)" };
@@ -147,7 +176,7 @@ fn head(row: &RunRow, told: &Told) {
     out(format!("  at work     {}, cost ${:.4}", seconds(told.active_ms), micro(told.cost_microusd)));
 }
 
-fn resume(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
+pub(super) fn resume(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
     let id = store.find(name)?;
     let row = store.row(&id)?;
     let (local, roles) = pinned(store, &row)?;

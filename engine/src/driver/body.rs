@@ -1,6 +1,5 @@
 //! The body of a running task: its future, the effects it asked for, and what the journal holds of them.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,20 +11,40 @@ use std::task::{Context, Poll, Waker};
 use serde_json::Value;
 
 use super::Facts;
+use super::facts::Prepared;
 use crate::blob::Blobs;
-use crate::journal::{Divergence, EffectRecord, Pending, Phase};
+use crate::ctx::{Slot, Want};
+use crate::journal::{Divergence, EffectRecord, Pending, Phase, Question};
+use crate::types::Type;
 use crate::{Class, Ctx, Fault, Kinds, NodeError, canonical};
 
 /// What a poll of a body came to.
 pub(crate) enum Polled {
     /// It returned this output.
     Returned(Value),
+    /// It returned an error.
+    Failed(Fault),
     /// It asked for these effects, by ordinal.
     Asked(Vec<u32>),
 }
 
-/// One effect that a body asked for.
+/// One thing that a body asked for.
 pub(crate) struct Asking {
+    pub(crate) want: Wanted,
+    slot: Slot,
+    answered: bool,
+}
+
+/// What it is.
+pub(crate) enum Wanted {
+    /// An effect on the world.
+    Effect(AskedEffect),
+    /// A person's answer.
+    Answer { question: String, ty: Type },
+}
+
+/// An effect that a body asked for.
+pub(crate) struct AskedEffect {
     pub(crate) name: &'static str,
     pub(crate) class: Class,
     pub(crate) request: Value,
@@ -34,18 +53,20 @@ pub(crate) struct Asking {
     pub(crate) tries: u32,
     /// Whether a record of it holds the request already.
     pub(crate) told: bool,
-    slot: Rc<RefCell<Option<Value>>>,
-    answered: bool,
 }
 
 type Future1 = Pin<Box<dyn Future<Output = Result<Value, NodeError>>>>;
 
 /// A running task.
 pub(crate) struct Body {
+    /// What all tasks of its node share.
+    pub(crate) prepared: Rc<Prepared>,
     ctx: Ctx,
     future: Future1,
     /// By ordinal, what the journal holds, in order.
     recorded: BTreeMap<u32, Vec<EffectRecord>>,
+    /// By ordinal, what was asked of a person before.
+    questions: BTreeMap<u32, Question>,
     asking: BTreeMap<u32, Asking>,
     next_ordinal: u32,
     started_ticks: u64,
@@ -63,14 +84,14 @@ impl Body {
         blobs: Arc<dyn Blobs>,
         now_ticks: u64,
     ) -> Result<Self, Fault> {
-        let Pending { task, effects: recorded, head } = pending;
-        let lane = &task.lane;
-        let kind = facts.graph.nodes.get(&lane.node).map_or("", |node| node.kind.as_str());
-        let kind = kinds.kinds.get(kind).ok_or_else(|| {
-            Fault::new("kind.unknown", 7, format!("{lane}: this program has no kind `{kind}`"))
+        let Pending { task, effects: recorded, questions, head } = pending;
+        let prepared = facts.prepared(kinds, &task.graph, &task.lane)?;
+        let node = prepared.node.clone().ok_or_else(|| {
+            let message = format!("{}: this program has no kind `{}`", task.lane, prepared.kind);
+            Fault::new("kind.unknown", 7, message)
         })?;
-        let ctx = Ctx::new(facts.of_task(&task, head)?, blobs);
-        let (node, inner, input) = (Arc::clone(&kind.node), ctx.clone(), task.input);
+        let ctx = Ctx::new(facts.of_task(&prepared, &task, head), blobs);
+        let (inner, input) = (ctx.clone(), task.input);
         let future: Future1 = Box::pin(async move { node.run(&inner, input).await });
         let mut by_ordinal: BTreeMap<u32, Vec<EffectRecord>> = BTreeMap::new();
         let (mut earlier_ms, mut cost_microusd) = (0_u64, 0_u64);
@@ -79,10 +100,13 @@ impl Body {
             cost_microusd = cost_microusd.saturating_add(record.cost_microusd);
             by_ordinal.entry(record.ordinal).or_default().push(record);
         }
+        let questions = questions.into_iter().filter_map(|one| Some((one.asked.ordinal?, one)));
         Ok(Self {
+            prepared,
             ctx,
             future,
             recorded: by_ordinal,
+            questions: questions.collect(),
             asking: BTreeMap::new(),
             next_ordinal: 0,
             started_ticks: now_ticks,
@@ -100,23 +124,25 @@ impl Body {
         match polled {
             Err(_) => return Err(Fault::bug("the node panicked").at(lane)),
             Ok(Poll::Ready(Ok(output))) => return Ok(Polled::Returned(output)),
-            Ok(Poll::Ready(Err(error))) => return Err(Fault::from(error).at(lane)),
+            Ok(Poll::Ready(Err(error))) => return Ok(Polled::Failed(Fault::from(error).at(lane))),
             Ok(Poll::Pending) => {}
         }
         let mut ordinals = Vec::new();
         for one in self.ctx.take_asked() {
             let ordinal = self.next_ordinal;
             self.next_ordinal = self.next_ordinal.saturating_add(1);
-            let asking = Asking {
-                name: one.name,
-                class: one.class,
-                request_hash: canonical::hash(&one.request),
-                request: one.request,
-                tries: 0,
-                told: false,
-                slot: one.slot,
-                answered: false,
+            let want = match one.want {
+                Want::Answer { question, ty } => Wanted::Answer { question, ty },
+                Want::Effect { name, class, request } => Wanted::Effect(AskedEffect {
+                    name,
+                    class,
+                    request_hash: canonical::hash(&request),
+                    request,
+                    tries: 0,
+                    told: false,
+                }),
             };
+            let asking = Asking { want, slot: one.slot, answered: false };
             self.asking.insert(ordinal, asking);
             ordinals.push(ordinal);
         }
@@ -136,6 +162,11 @@ impl Body {
         self.recorded.get(&ordinal).map_or(&[], Vec::as_slice)
     }
 
+    /// What the journal holds of the question, and its answer when there is one.
+    pub(crate) fn question(&self, ordinal: u32) -> Option<&Question> {
+        self.questions.get(&ordinal)
+    }
+
     /// Refuses a body that returned without asking for what the journal says it asked for.
     pub(crate) fn nothing_unasked(&self) -> Result<(), Fault> {
         let mut later = self.recorded.range(self.next_ordinal..).flat_map(|(_, records)| records);
@@ -145,9 +176,17 @@ impl Body {
         Err(Divergence::new(Some(&record.lane), "effect unasked", Some(&key), recorded, Value::Null).into())
     }
 
-    /// An effect that was asked for.
+    /// What was asked for under this number.
     pub(crate) fn asking(&mut self, ordinal: u32) -> Result<&mut Asking, Fault> {
         self.asking.get_mut(&ordinal).ok_or_else(|| Fault::bug(format!("effect {ordinal} was not asked for")))
+    }
+
+    /// The effect that was asked for under this number.
+    pub(crate) fn effect(&mut self, ordinal: u32) -> Result<&mut AskedEffect, Fault> {
+        match &mut self.asking(ordinal)?.want {
+            Wanted::Effect(effect) => Ok(effect),
+            Wanted::Answer { .. } => Err(Fault::bug(format!("{ordinal} is a question and no effect"))),
+        }
     }
 
     /// Gives the body an answer.
@@ -157,6 +196,18 @@ impl Body {
         *asking.slot.borrow_mut() = Some(response);
         asking.answered = true;
         Ok(())
+    }
+
+    /// Whether it waits for a person alone.
+    pub(crate) fn waits_for_answer(&self) -> bool {
+        let mut open = self.asking.values().filter(|asking| !asking.answered).peekable();
+        open.peek().is_some() && open.all(|asking| matches!(asking.want, Wanted::Answer { .. }))
+    }
+
+    /// The numbers of the questions that wait for an answer.
+    pub(crate) fn open_questions(&self) -> impl Iterator<Item = u32> {
+        let open = self.asking.iter().filter(|(_, asking)| !asking.answered);
+        open.filter(|(_, asking)| matches!(asking.want, Wanted::Answer { .. })).map(|(ordinal, _)| *ordinal)
     }
 
     /// Whether everything asked for is answered.

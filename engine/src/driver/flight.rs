@@ -1,6 +1,11 @@
 //! What is in the air: work on tokio's pool that comes back to the driver's thread.
 
-use crate::{Done, EffectError, Lane, Reconciled};
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::{Done, EffectError, Fault, Lane, Reconciled};
 
 /// Which effect of which task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,4 +22,67 @@ pub(super) enum Landed {
     Reconciled(At, Result<Reconciled, EffectError>, u64),
     /// The pause before the next try is over.
     Rested(At),
+    /// The task took as long as its node may.
+    TimedOut(Lane),
+}
+
+/// Everything in the air.
+#[derive(Default)]
+pub(super) struct Flights {
+    set: JoinSet<Landed>,
+    /// By task, what nobody will miss when the task is dropped.
+    loose: BTreeMap<Lane, Vec<AbortHandle>>,
+    timers: BTreeMap<Lane, AbortHandle>,
+}
+
+impl Flights {
+    /// Sends up work of a task that nobody will miss when the task is dropped.
+    pub(super) fn send(&mut self, lane: &Lane, work: impl Future<Output = Landed> + Send + 'static) {
+        let handle = self.set.spawn(work);
+        self.loose.entry(lane.clone()).or_default().push(handle);
+    }
+
+    /// Sends up an effect that changes the world: it is waited for, whatever becomes of its task.
+    pub(super) fn send_firm(&mut self, work: impl Future<Output = Landed> + Send + 'static) {
+        self.set.spawn(work);
+    }
+
+    /// Starts the clock of a task.
+    pub(super) fn time(&mut self, lane: &Lane, work: impl Future<Output = Landed> + Send + 'static) {
+        let handle = self.set.spawn(work);
+        self.timers.insert(lane.clone(), handle);
+    }
+
+    /// Stops the clock of a task.
+    pub(super) fn stop_clock(&mut self, lane: &Lane) {
+        if let Some(timer) = self.timers.remove(lane) {
+            timer.abort();
+        }
+    }
+
+    /// Calls back what belongs to a task that nobody waits for, but for what changes the world.
+    pub(super) fn call_back(&mut self, lane: &Lane) {
+        self.stop_clock(lane);
+        self.loose.remove(lane).into_iter().flatten().for_each(|flight| flight.abort());
+    }
+
+    /// The next thing that comes back; nothing for what was called back.
+    ///
+    /// # Errors
+    /// When a world's code panicked.
+    pub(super) async fn next(&mut self) -> Result<Option<Landed>, Fault> {
+        match self.set.join_next().await {
+            Some(Ok(landed)) => Ok(Some(landed)),
+            Some(Err(e)) if !e.is_cancelled() => Err(Fault::bug(format!("an effect's task broke: {e}"))),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
+    pub(super) fn abort_all(&mut self) {
+        self.set.abort_all();
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use petgraph::algo::dominators::simple_fast;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::model::{Graph, Next, Step, Target};
+use super::model::{Graph, Step, Target};
 
 /// The innermost loop around a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,22 +34,23 @@ impl Graph {
             }
         };
         for (from, node) in self.nodes.values().enumerate() {
-            match &node.next {
-                Next::To(to) => plain(from, to),
-                Next::Choose(arms) => {
-                    for arm in arms {
-                        match &arm.step {
-                            Step::To(to) => plain(from, to),
-                            Step::Retry { head, max_attempts, exhausted } => {
-                                plain(from, exhausted);
-                                if let Some(head) = self.nodes.get_index_of(head) {
-                                    let most = heads.entry(head).or_default();
-                                    *most = (*most).max(*max_attempts);
-                                }
-                            }
+            for (_, step) in node.next.steps() {
+                match step {
+                    Step::To(to) => plain(from, &to),
+                    Step::Fork(fork) => {
+                        fork.branches.into_iter().for_each(|head| plain(from, &Target::Node(head)));
+                    }
+                    Step::Retry { head, max_attempts, exhausted } => {
+                        plain(from, &exhausted);
+                        if let Some(head) = self.nodes.get_index_of(&head) {
+                            let most = heads.entry(head).or_default();
+                            *most = (*most).max(max_attempts);
                         }
                     }
                 }
+            }
+            if let Some(on_error) = &node.on_error {
+                plain(from, &on_error.to);
             }
         }
         let Some(start) = self.nodes.get_index_of(&self.start) else { return BTreeMap::new() };

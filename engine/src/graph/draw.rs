@@ -121,24 +121,51 @@ struct Way {
 }
 
 fn ways(node: &NodeDef) -> Vec<Way> {
-    match &node.next {
-        Next::To(to) => vec![Way { label: String::new(), to: to.clone(), back: false }],
+    let mut ways: Vec<Way> = match &node.next {
+        Next::Go(step) => of_step("", step),
         Next::Choose(arms) => arms.iter().flat_map(of_arm).collect(),
+        Next::Switch(switch) => {
+            let cases = switch.cases.iter().flat_map(|(word, step)| of_step(word, step));
+            cases.chain(switch.otherwise.iter().flat_map(|step| of_step("else", step))).collect()
+        }
+        Next::Goto { among, .. } => {
+            among.iter().map(|to| Way { label: "goto".to_owned(), to: to.clone(), back: false }).collect()
+        }
+    };
+    if let Some(on_error) = &node.on_error {
+        ways.push(Way { label: "on error".to_owned(), to: on_error.to.clone(), back: false });
     }
+    ways
 }
 
 fn of_arm(arm: &Arm) -> Vec<Way> {
-    let guard = match &arm.guard {
-        Guard::When(expr) => expr.source.split_whitespace().collect::<Vec<_>>().join(" "),
-        Guard::Else => "else".to_owned(),
-    };
-    match &arm.step {
-        Step::To(to) => vec![Way { label: guard, to: to.clone(), back: false }],
-        Step::Retry { head, max_attempts, exhausted } => {
-            let label = match &arm.guard {
-                Guard::When(_) => format!("{guard}, retry ≤{max_attempts}"),
-                Guard::Else => format!("retry ≤{max_attempts}"),
+    match (&arm.guard, &arm.step) {
+        (Guard::When(expr), step) => {
+            of_step(&expr.source.split_whitespace().collect::<Vec<_>>().join(" "), step)
+        }
+        (Guard::Else, step @ Step::Retry { .. }) => of_step("", step),
+        (Guard::Else, step) => of_step("else", step),
+    }
+}
+
+fn of_step(guard: &str, step: &Step) -> Vec<Way> {
+    match step {
+        Step::To(to) => vec![Way { label: guard.to_owned(), to: to.clone(), back: false }],
+        Step::Fork(fork) => {
+            let label = |i: usize| {
+                let branch = format!("branch {i}");
+                if guard.is_empty() { branch } else { format!("{guard}: {branch}") }
             };
+            let way = |(i, head): (usize, &String)| Way {
+                label: label(i),
+                to: Target::Node(head.clone()),
+                back: false,
+            };
+            fork.branches.iter().enumerate().map(way).collect()
+        }
+        Step::Retry { head, max_attempts, exhausted } => {
+            let retry = format!("retry ≤{max_attempts}");
+            let label = if guard.is_empty() { retry } else { format!("{guard}, {retry}") };
             vec![
                 Way { label, to: Target::Node(head.clone()), back: true },
                 Way { label: "attempts used up".to_owned(), to: exhausted.clone(), back: false },

@@ -5,6 +5,7 @@
 
 mod convert;
 pub(crate) mod infer;
+mod part;
 mod runtime;
 pub(crate) mod ty;
 
@@ -106,12 +107,36 @@ impl Lookup for Vars<'_> {
     }
 }
 
-/// A compiled CEL expression.
+/// Whether something holds over the names that an expression could read.
+pub type Test = dyn Fn(&dyn Lookup) -> bool + Send + Sync;
+
+/// A condition in Rust, which graph files call by its name: `when: is_done()`.
+#[derive(Clone)]
+pub struct Condition {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it holds. Pure: resume and replay ask it again.
+    pub test: Arc<Test>,
+}
+
+impl std::fmt::Debug for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Condition").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A compiled CEL expression, or a condition in Rust.
 #[derive(Debug, Clone)]
 pub struct Expr {
     /// Its text, without the leading `=`.
     pub source: String,
-    program: Arc<Program>,
+    code: Code,
+}
+
+#[derive(Debug, Clone)]
+enum Code {
+    Cel(Arc<Program>),
+    Rust(Condition),
 }
 
 /// What is evaluated: the tree after our rewriting, and the declared types of the variables it names.
@@ -251,7 +276,13 @@ impl Expr {
         present: &[u64],
     ) -> Self {
         runtime::rewrite(&mut tree, present);
-        Self { source: source.to_owned(), program: Arc::new(Program { tree, types }) }
+        part::mark(&mut tree);
+        Self { source: source.to_owned(), code: Code::Cel(Arc::new(Program { tree, types })) }
+    }
+
+    /// A condition in Rust, written `name()`.
+    pub(crate) fn of_rust(condition: Condition) -> Self {
+        Self { source: format!("{}()", condition.name), code: Code::Rust(condition) }
     }
 
     /// Evaluates over `vars`.
@@ -260,8 +291,11 @@ impl Expr {
     /// When a variable or key is missing, an operation fails on these values (a division by zero, an index out
     /// of bounds), or the result is no JSON.
     pub fn eval(&self, vars: &dyn Lookup) -> Result<Value, NodeError> {
-        runtime::eval(&self.program.tree, &self.program.types, vars)
-            .map_err(|message| NodeError::new("cel.eval", format!("`{}`: {message}", self.source)))
+        match &self.code {
+            Code::Cel(program) => runtime::eval(&program.tree, &program.types, vars)
+                .map_err(|message| NodeError::new("cel.eval", format!("`{}`: {message}", self.source))),
+            Code::Rust(condition) => Ok(Value::Bool((condition.test)(vars))),
+        }
     }
 
     /// Evaluates a condition.

@@ -3,13 +3,23 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::model::{Graph, Guard, Limits, ModelRole, Next, NodeDef, Reducer, Source, Step, Target};
+use super::model::{
+    Does, Graph, Guard, Interrupt, Limits, ModelRole, Next, NodeDef, OnError, Source, Step, Target, Write,
+};
 use crate::canonical;
 use crate::types::Type;
 
 /// BLAKE3 of the canonical form, in hex.
 pub(crate) fn of(graph: &Graph) -> String {
     canonical::hash(&form(graph))
+}
+
+impl Graph {
+    /// Its canonical form as JSON text: what [`Graph::hash`] is the hash of.
+    #[must_use]
+    pub fn form(&self) -> String {
+        canonical::to_string(&form(self))
+    }
 }
 
 /// The canonical form of `graph` as JSON.
@@ -27,8 +37,11 @@ pub(crate) fn form(graph: &Graph) -> Value {
         ends,
         start,
         nodes,
+        returns,
+        graphs,
     } = graph;
-    json!({
+    // What may be large is moved in: `json!` copies the values that it is given.
+    let mut form = json!({
         "format": 1,
         "name": name,
         "description": description,
@@ -37,12 +50,20 @@ pub(crate) fn form(graph: &Graph) -> Value {
         "types": map(types, |record| {
             map(&record.fields, |field| Value::from(field.ty.to_string()))
         }),
-        "state": map(state, |key| json!({"type": key.ty.to_string(), "reduce": reducer(key.reducer)})),
+        "state": map(state, |key| json!({"type": key.ty.to_string(), "reduce": key.reducer.word()})),
         "limits": limit(limits),
         "ends": map(ends, |end| json!({"outcome": end.outcome, "output": end.output.as_ref().map(source)})),
         "start": start,
-        "nodes": map(nodes, node),
-    })
+    });
+    form["nodes"] = map(nodes, node);
+    // What a graph does not use is not in its form, so that a new part of the language changes no hash.
+    if let Some(returns) = returns {
+        form["returns"] = Value::from(returns.to_string());
+    }
+    if !graphs.is_empty() {
+        form["graphs"] = map(graphs, |graph| self::form(graph));
+    }
+    form
 }
 
 fn map<T>(entries: &IndexMap<String, T>, value: impl Fn(&T) -> Value) -> Value {
@@ -54,49 +75,84 @@ fn role(role: &ModelRole) -> Value {
     json!({"use": uses, "provider": provider, "name": name, "params": params})
 }
 
-fn reducer(reducer: Reducer) -> &'static str {
-    match reducer {
-        Reducer::Last => "last",
-        Reducer::Append => "append",
-    }
-}
-
 fn limit(limits: &Limits) -> Value {
     let Limits { steps, wall_ms, cost_microusd, exhausted } = limits;
     json!({"steps": steps, "wall_ms": wall_ms, "cost_microusd": cost_microusd, "exhausted": exhausted})
 }
 
 fn node(node: &NodeDef) -> Value {
-    let NodeDef { name: _, kind, with, writes, literals, conditions, model, returns, prompt, retry, next } =
-        node;
+    let NodeDef {
+        name: _,
+        kind,
+        does,
+        with,
+        writes,
+        literals,
+        conditions,
+        model,
+        returns,
+        prompt,
+        retry,
+        timeout_ms,
+        on_error,
+        interrupt,
+        next,
+    } = node;
     let conditions: Value =
         conditions.iter().map(|(key, expr)| (key.clone(), Value::from(expr.source.as_str()))).collect();
-    json!({
+    let mut form = json!({
         "kind": kind,
-        "with": map(with, source),
-        "writes": map(writes, source),
         "literals": literals,
-        "conditions": conditions,
         "model": model,
         "returns": returns.as_ref().map(Type::to_string),
         "prompt": prompt.as_ref().map(|prompt| prompt.source.as_ref()),
         "retry": {"tries": retry.tries, "backoff_ms": retry.backoff_ms},
-        "next": leads(next),
-    })
+    });
+    form["with"] = map(with, source);
+    form["writes"] = map(writes, write);
+    form["conditions"] = conditions;
+    form["next"] = leads(next);
+    match does {
+        Does::Run => {}
+        Does::Call(graph) => form["graph"] = Value::from(graph.as_str()),
+        Does::Map(over) => {
+            form["graph"] = Value::from(over.graph.as_str());
+            form["over"] = Value::from(over.over.source.as_str());
+            form["parallel"] = Value::from(over.parallel);
+            form["failed"] = Value::from(over.failed.word());
+        }
+    }
+    if let Some(timeout_ms) = timeout_ms {
+        form["timeout_ms"] = Value::from(*timeout_ms);
+    }
+    if let Some(OnError { to, writes }) = on_error {
+        form["on_error"] = json!({"to": target(to), "writes": map(writes, write)});
+    }
+    if let Some(Interrupt { at, when, ask, answer }) = interrupt {
+        let when = when.as_ref().map(|expr| expr.source.as_str());
+        form["interrupt"] =
+            json!({"at": at.word(), "when": when, "ask": source(ask), "answer": answer.to_string()});
+    }
+    form
+}
+
+fn write(write: &Write) -> Value {
+    let value = source(&write.value);
+    if write.overwrite { json!({"overwrite": value}) } else { value }
 }
 
 fn source(source_: &Source) -> Value {
     match source_ {
-        Source::Literal(value) => json!({"literal": value}),
-        Source::Expr(expr) => json!({"cel": expr.source}),
-        Source::List(items) => json!({"list": items.iter().map(source).collect::<Vec<_>>()}),
-        Source::Map(entries) => json!({"map": map(entries, source)}),
+        Source::Literal(value) => one("literal", value.clone()),
+        Source::Expr(expr) => one("cel", Value::from(expr.source.as_str())),
+        Source::List(items) => one("list", items.iter().map(source).collect()),
+        Source::Map(entries) => one("map", map(entries, source)),
     }
 }
 
 fn leads(next: &Next) -> Value {
     match next {
-        Next::To(to) => json!({"to": target(to)}),
+        Next::Go(one) => step(None, one),
         Next::Choose(arms) => arms
             .iter()
             .map(|arm| {
@@ -104,20 +160,44 @@ fn leads(next: &Next) -> Value {
                     Guard::When(expr) => Some(expr.source.as_str()),
                     Guard::Else => None,
                 };
-                match &arm.step {
-                    Step::To(to) => json!({"when": when, "to": target(to)}),
-                    Step::Retry { head, max_attempts, exhausted } => json!({
-                        "when": when, "retry": head, "max_attempts": max_attempts, "exhausted": target(exhausted)
-                    }),
-                }
+                step(Some(when), &arm.step)
             })
             .collect(),
+        Next::Switch(switch) => json!({
+            "switch": switch.on.source,
+            "cases": map(&switch.cases, |one| step(None, one)),
+            "else": switch.otherwise.as_ref().map(|one| step(None, one)),
+        }),
+        Next::Goto { name, among } => {
+            json!({"goto": name.source, "among": among.iter().map(target).collect::<Vec<_>>()})
+        }
     }
+}
+
+/// A step; `when` is that of the arm it stands in.
+fn step(when: Option<Option<&str>>, step: &Step) -> Value {
+    let mut form = match step {
+        Step::To(to) => one("to", target(to)),
+        // The join follows from the rest of the graph.
+        Step::Fork(fork) => json!({"fork": fork.branches}),
+        Step::Retry { head, max_attempts, exhausted } => {
+            json!({"retry": head, "max_attempts": max_attempts, "exhausted": target(exhausted)})
+        }
+    };
+    if let Some(when) = when {
+        form["when"] = json!(when);
+    }
+    form
 }
 
 fn target(target: &Target) -> Value {
     match target {
-        Target::Node(name) => json!({"node": name}),
-        Target::End(name) => json!({"end": name}),
+        Target::Node(name) => one("node", Value::from(name.as_str())),
+        Target::End(name) => one("end", Value::from(name.as_str())),
     }
+}
+
+/// An object of one entry.
+fn one(key: &str, value: Value) -> Value {
+    Value::Object(std::iter::once((key.to_owned(), value)).collect())
 }

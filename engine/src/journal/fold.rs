@@ -3,17 +3,23 @@
 //! Resume folds and goes on live; replay folds and runs the bodies again on the way. Both compare every superstep,
 //! route and end with what the scheduler says now, so a graph, a record or a program that changed shows at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Chain, Commit, EffectRecord, EndRecord, Past, Payload, Record, Route, encode, hex, link};
+use super::{
+    Answer, Chain, Commit, EffectRecord, EndRecord, Header, Interrupt, Past, Payload, Record, Route,
+    UpdateRecord, encode, link,
+};
 use crate::blob::Blobs;
 use crate::graph::Graph;
-use crate::scheduler::{Command, Event, Finish, Scheduler, Superstep, Task, Used};
+use crate::scheduler::{Ask, Command, Event, Finish, Scheduler, Superstep, Task, Update, Used, Writes};
 use crate::{Fault, Lane};
+
+/// The code of a task that took longer than its node's `timeout`.
+pub(crate) const TIMED_OUT: &str = "node.timeout";
 
 /// Two sides that should be equal and are not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,8 +72,28 @@ pub struct Pending {
     pub task: Task,
     /// What is recorded of its effects, in order.
     pub effects: Vec<EffectRecord>,
-    /// The hash of the record that led to it, in hex: its route's, or the header's.
-    pub head: String,
+    /// What its body asked a person, in order.
+    pub questions: Vec<Question>,
+    /// The hash of the record that led to it: its route's, or the header's. Nothing where there is no journal.
+    pub head: Option<Chain>,
+}
+
+/// A question of a node's body.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// What was asked.
+    pub asked: Interrupt,
+    /// The answer, when there is one.
+    pub answer: Option<Value>,
+}
+
+/// A declared interrupt that waits for its answer.
+#[derive(Debug, Clone)]
+pub struct PendingAsk {
+    /// The question.
+    pub ask: Ask,
+    /// Whether the journal tells of it.
+    pub recorded: bool,
 }
 
 /// A journal's present.
@@ -77,14 +103,17 @@ pub struct Folded {
     pub scheduler: Scheduler,
     /// The tasks to go on with.
     pub pending: Vec<Pending>,
+    /// The declared interrupts that wait for an answer.
+    pub asks: Vec<PendingAsk>,
     /// The end that was reached, when one was.
     pub finish: Option<Finish>,
-    /// Records that follow from the last commit and are not in the journal.
+    /// Records that follow from the last ones and are not in the journal.
     pub owed: Vec<Record>,
 }
 
-/// Looks at a finished task on the way, with its recorded output, and may give the output that it comes to now.
-pub type Look<'a> = dyn FnMut(&Pending, &Value) -> Result<Option<Value>, Fault> + 'a;
+/// Looks at a finished task on the way, with its recorded output (nothing where it failed), and may give the output
+/// that it comes to now.
+pub type Look<'a> = dyn FnMut(&Pending, Option<&Value>) -> Result<Option<Value>, Fault> + 'a;
 
 /// Folds the records of a run of `graph`.
 ///
@@ -97,23 +126,60 @@ pub fn fold(
     blobs: &dyn Blobs,
     look: &mut Look<'_>,
 ) -> Result<Folded, Fault> {
-    let inputs = past.header.inputs.unpack(&Value::Null, blobs)?;
+    let (scheduler, commands) = begun(graph, &past.header, blobs)?;
+    walk(scheduler, commands, past, blobs, look)
+}
+
+/// Folds records onto a scheduler that stood where they begin. The tasks under way there may have effects before them,
+/// so this is for looking at states, not for going on.
+pub(crate) fn fold_on(mut scheduler: Scheduler, past: &Past, blobs: &dyn Blobs) -> Result<Folded, Fault> {
+    let commands = scheduler.under_way()?;
+    walk(scheduler, commands, past, blobs, &mut |_, _| Ok(None))
+}
+
+fn walk(
+    scheduler: Scheduler,
+    commands: Vec<Command>,
+    past: &Past,
+    blobs: &dyn Blobs,
+    look: &mut Look<'_>,
+) -> Result<Folded, Fault> {
     let mut folding = Folding {
-        scheduler: Scheduler::new(Arc::clone(graph), inputs)?,
+        scheduler,
         blobs,
         chain: past.root,
         tasks: BTreeMap::new(),
-        route: None,
+        asks: BTreeMap::new(),
+        gone: BTreeSet::new(),
+        expected: VecDeque::new(),
+        then: Vec::new(),
         finish: None,
         closed: false,
     };
-    let commands = folding.scheduler.step(Event::Start)?;
-    folding.take(commands);
+    folding.expect(commands)?;
     for sealed in &past.records {
         folding.chain = sealed.chain;
         folding.record(&sealed.record, look)?;
     }
     folding.present()
+}
+
+/// The scheduler at the beginning of a run: of its graph, or of where it branched off another run.
+pub(crate) fn begun(
+    graph: &Arc<Graph>,
+    header: &Header,
+    blobs: &dyn Blobs,
+) -> Result<(Scheduler, Vec<Command>), Fault> {
+    let mut scheduler = match &header.fork {
+        Some(origin) => Scheduler::restored(Arc::clone(graph), &origin.at.unpack(&Value::Null, blobs)?)?,
+        None => Scheduler::new(Arc::clone(graph), header.inputs.unpack(&Value::Null, blobs)?)?,
+    };
+    let commands = if scheduler.is_new() {
+        scheduler.step(Event::Start { at_ms: header.created_ms })?
+    } else {
+        scheduler.under_way()?
+    };
+    Ok((scheduler, commands))
 }
 
 struct Folding<'a> {
@@ -122,8 +188,13 @@ struct Folding<'a> {
     /// The hash of the record at hand.
     chain: Chain,
     tasks: BTreeMap<Lane, Pending>,
-    /// The route that the last commit implies and that must come next, and what is to happen then.
-    route: Option<(Route, Vec<Command>)>,
+    asks: BTreeMap<Lane, PendingAsk>,
+    /// Tasks that nobody waits for any more; what was in the air then may still have been recorded.
+    gone: BTreeSet<Lane>,
+    /// What follows from the last record that was no consequence, and must come next.
+    expected: VecDeque<Record>,
+    /// What is to happen then.
+    then: Vec<Command>,
     finish: Option<Finish>,
     /// Whether the `end` record was seen.
     closed: bool,
@@ -134,26 +205,30 @@ impl Folding<'_> {
         if self.closed {
             return Err(out_of_place(record, "after the end"));
         }
-        if self.route.is_some() && !matches!(record, Record::Route(_)) {
-            return Err(out_of_place(record, "between a commit and its route"));
+        if let Some(expected) = self.expected.pop_front() {
+            self.same(record, &expected)?;
+            if self.expected.is_empty() {
+                self.take();
+            }
+            return Ok(());
         }
         match record {
             Record::Header(_) => Err(out_of_place(record, "after the first record")),
-            Record::Effect(effect) => {
-                let task = self.tasks.get_mut(&effect.lane);
-                task.ok_or_else(|| out_of_place(record, "outside its task"))?.effects.push(effect.clone());
-                Ok(())
-            }
+            Record::Route(_) => Err(out_of_place(record, "without a commit")),
+            Record::Effect(effect) => match self.tasks.get_mut(&effect.lane) {
+                Some(pending) => {
+                    pending.effects.push(effect.clone());
+                    Ok(())
+                }
+                None if self.gone.contains(&effect.lane) => Ok(()),
+                None => Err(out_of_place(record, "outside its task")),
+            },
             Record::Commit(commit) => self.commit(commit, look),
-            Record::Route(route) => {
-                let (expected, commands) =
-                    self.route.take().ok_or_else(|| out_of_place(record, "without a commit"))?;
-                same_route(route, &expected)?;
-                self.take(commands);
-                Ok(())
-            }
             Record::End(end) => self.end(end),
-            Record::Log(_) | Record::Interrupt(_) | Record::Resume(_) => Ok(()),
+            Record::Interrupt(asks) => self.interrupt(record, asks, look),
+            Record::Answer(answer) => self.answer(record, answer),
+            Record::Update(update) => self.update(update),
+            Record::Log(_) | Record::Resume(_) => Ok(()),
         }
     }
 
@@ -163,51 +238,176 @@ impl Folding<'_> {
             let expected: Vec<&Lane> = self.tasks.keys().collect();
             return Err(Divergence::new(Some(lane), "task", None, json!(lane), json!(expected)).into());
         };
+        self.gone.insert(lane.clone());
         let output = commit.output.unpack(&Value::Null, self.blobs).map_err(|fault| fault.at(lane))?;
-        let now = look(&pending, &output)?.unwrap_or_else(|| output.clone());
-        let differs =
-            || Fault::from(Divergence::new(Some(lane), "output", None, output.clone(), now.clone()));
+        let now = look(&pending, commit.error.is_none().then_some(&output))?;
         let used = Used { active_ms: commit.active_ms, cost_microusd: commit.cost_microusd };
-        let event = Event::TaskDone { lane: lane.clone(), output: now.clone(), used, at_ms: commit.at_ms };
+        let at_ms = commit.at_ms;
+        let differs = |now: &Value| {
+            Fault::from(Divergence::new(Some(lane), "output", None, output.clone(), now.clone()))
+        };
+        let (now, event) = match &commit.error {
+            Some(error) => {
+                // A task that was stopped from outside may well return when it is not.
+                if let Some(now) = now.filter(|_| error.code != TIMED_OUT) {
+                    return Err(
+                        Divergence::new(Some(lane), "output", None, json!({"error": error}), now).into()
+                    );
+                }
+                let error = error.clone();
+                (output.clone(), Event::TaskFailed { lane: lane.clone(), error, used, at_ms })
+            }
+            None => {
+                let now = now.unwrap_or_else(|| output.clone());
+                (now.clone(), Event::TaskDone { lane: lane.clone(), output: now, used, at_ms })
+            }
+        };
         let commands = match self.scheduler.step(event) {
-            Err(_) if now != output => return Err(differs()),
+            Err(_) if now != output => return Err(differs(&now)),
             other => other?,
         };
+        self.expect(commands)?;
         // The state keys first: they say more than the output they come from.
-        if let Some(Command::Commit(step)) = commands.first() {
-            self.compare(commit, step, &output)?;
-            self.route = Some((route(step), commands));
+        match self.expected.pop_front() {
+            Some(Record::Commit(expected)) => self.compare(commit, &expected, &output, &now)?,
+            _ => return Err(Divergence::new(Some(lane), "task", None, json!(lane), Value::Null).into()),
         }
-        if now == output { Ok(()) } else { Err(differs()) }
+        if now == output { Ok(()) } else { Err(differs(&now)) }
     }
 
-    fn compare(&self, commit: &Commit, step: &Superstep, output: &Value) -> Result<(), Fault> {
+    /// Holds a record against the one that must come.
+    fn same(&self, record: &Record, expected: &Record) -> Result<(), Fault> {
+        match (record, expected) {
+            (Record::Route(recorded), Record::Route(now)) => same_route(recorded, now),
+            (Record::Commit(recorded), Record::Commit(now)) if recorded.lane == now.lane => {
+                let output = recorded.output.unpack(&Value::Null, self.blobs)?;
+                let new = now.output.unpack(&Value::Null, self.blobs)?;
+                self.compare(recorded, now, &output, &new)?;
+                let lane = Some(&recorded.lane);
+                if output == new {
+                    Ok(())
+                } else {
+                    Err(Divergence::new(lane, "output", None, output, new).into())
+                }
+            }
+            (_, Record::Route(_)) => Err(out_of_place(record, "between a commit and its route")),
+            _ => Err(out_of_place(record, "between a commit and what follows from it")),
+        }
+    }
+
+    /// Holds a commit against what the scheduler makes of the same result: all but the output.
+    fn compare(&self, commit: &Commit, now: &Commit, output: &Value, new: &Value) -> Result<(), Fault> {
         let lane = Some(&commit.lane);
-        if commit.superstep != step.number {
-            let (recorded, now) = (json!(commit.superstep), json!(step.number));
+        if commit.superstep != now.superstep {
+            let (recorded, now) = (json!(commit.superstep), json!(now.superstep));
             return Err(Divergence::new(lane, "superstep", None, recorded, now).into());
         }
-        let mut keys: Vec<&String> = commit.writes.keys().chain(step.writes.keys()).collect();
+        if commit.error != now.error {
+            return Err(Divergence::new(lane, "error", None, json!(commit.error), json!(now.error)).into());
+        }
+        let mut keys: Vec<&String> = commit.writes.keys().chain(now.writes.keys()).collect();
         keys.sort();
         keys.dedup();
+        let unpack = |payload: Option<&Payload>, output: &Value| {
+            payload.map(|payload| payload.unpack(output, self.blobs)).transpose()
+        };
         for key in keys {
-            let recorded =
-                commit.writes.get(key).map(|payload| payload.unpack(output, self.blobs)).transpose()?;
-            let now = step.writes.get(key);
-            if recorded.as_ref() != now {
+            let recorded = unpack(commit.writes.get(key), output)?;
+            let now = unpack(now.writes.get(key), new)?;
+            if recorded != now {
                 let (recorded, now) = (json!(recorded), json!(now));
                 return Err(Divergence::new(lane, "write", Some(key), recorded, now).into());
             }
         }
+        if commit.overwrites != now.overwrites {
+            let (recorded, now) = (json!(commit.overwrites), json!(now.overwrites));
+            return Err(Divergence::new(lane, "overwrites", None, recorded, now).into());
+        }
         Ok(())
+    }
+
+    fn interrupt(&mut self, record: &Record, asks: &Interrupt, look: &mut Look<'_>) -> Result<(), Fault> {
+        let lane = &asks.lane;
+        match (asks.when, &asks.id) {
+            // An effect whose outcome could not be told: whoever resumes looks again.
+            (None, None) => Ok(()),
+            (None, Some(_)) => {
+                let pending = self.tasks.get_mut(lane);
+                let pending = pending.ok_or_else(|| out_of_place(record, "outside its task"))?;
+                pending.questions.push(Question { asked: asks.clone(), answer: None });
+                Ok(())
+            }
+            (Some(when), _) => {
+                if let Some(payload) = &asks.output {
+                    let output = payload.unpack(&Value::Null, self.blobs)?;
+                    let pending = self.tasks.remove(lane);
+                    let pending = pending.ok_or_else(|| out_of_place(record, "outside its task"))?;
+                    let now = look(&pending, Some(&output))?.unwrap_or_else(|| output.clone());
+                    if now != output {
+                        return Err(Divergence::new(Some(lane), "output", None, output, now).into());
+                    }
+                    let (used, at_ms) = (asks.used, asks.at_ms);
+                    let event = Event::TaskDone { lane: lane.clone(), output, used, at_ms };
+                    let commands = self.scheduler.step(event)?;
+                    self.expect(commands)?;
+                }
+                match self.asks.get_mut(lane) {
+                    Some(pending) if pending.ask.at == when => {
+                        pending.recorded = true;
+                        let (recorded, now) = (&asks.question, &pending.ask.question);
+                        if recorded == now {
+                            return Ok(());
+                        }
+                        let (recorded, now) = (json!(recorded), json!(now));
+                        Err(Divergence::new(Some(lane), "question", None, recorded, now).into())
+                    }
+                    _ => Err(Divergence::new(Some(lane), "interrupt", None, json!(when), Value::Null).into()),
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, record: &Record, answer: &Answer) -> Result<(), Fault> {
+        let value = answer.value.unpack(&Value::Null, self.blobs)?;
+        let lane = &answer.lane;
+        if self.asks.get(lane).is_some_and(|pending| pending.ask.id() == answer.id) {
+            self.asks.remove(lane);
+            let at_ms = answer.at_ms;
+            let commands = self.scheduler.step(Event::Answered { lane: lane.clone(), value, at_ms })?;
+            return self.expect(commands);
+        }
+        let questions = self.tasks.get_mut(lane).map(|pending| &mut pending.questions);
+        let asked = questions
+            .and_then(|all| all.iter_mut().find(|one| one.asked.id.as_deref() == Some(answer.id.as_str())));
+        match asked {
+            Some(question) if question.answer.is_none() => {
+                question.answer = Some(value);
+                Ok(())
+            }
+            _ => Err(out_of_place(record, "where nothing was asked")),
+        }
+    }
+
+    fn update(&mut self, update: &UpdateRecord) -> Result<(), Fault> {
+        let unpack = |payload: &Payload| payload.unpack(&Value::Null, self.blobs);
+        let output = update.output.as_ref().map(unpack).transpose()?;
+        let values = update.writes.iter().map(|(key, value)| Ok((key.clone(), unpack(value)?)));
+        let values = values.collect::<Result<_, Fault>>()?;
+        let commands = self.scheduler.step(Event::Update(Update {
+            scope: update.scope.clone(),
+            node: update.node.clone(),
+            output,
+            writes: Writes { values, overwrites: update.overwrites.clone() },
+            at_ms: update.at_ms,
+        }))?;
+        self.expect(commands)
     }
 
     fn end(&mut self, end: &EndRecord) -> Result<(), Fault> {
         self.closed = true;
         if end.end.is_none() {
             let commands = self.scheduler.step(Event::Cancel { at_ms: end.at_ms })?;
-            self.take(commands);
-            return Ok(());
+            return self.expect(commands);
         }
         let recorded = json!({"end": end.end, "outcome": end.outcome, "limit": end.limit,
             "output": end.output.unpack(&Value::Null, self.blobs)?});
@@ -217,33 +417,57 @@ impl Folding<'_> {
         if recorded == now { Ok(()) } else { Err(Divergence::new(None, "end", None, recorded, now).into()) }
     }
 
+    /// Notes what commands imply: records that must come next, and what is to happen then.
+    fn expect(&mut self, commands: Vec<Command>) -> Result<(), Fault> {
+        for command in &commands {
+            if let Command::Commit(step) = command {
+                self.expected.extend(superstep_records(step, self.blobs)?);
+            }
+        }
+        self.then = commands;
+        if self.expected.is_empty() {
+            self.take();
+        }
+        Ok(())
+    }
+
     /// What is to happen after the record at hand.
-    fn take(&mut self, commands: Vec<Command>) {
-        for command in commands {
+    fn take(&mut self) {
+        for command in std::mem::take(&mut self.then) {
             match command {
                 Command::RunTask(task) => {
-                    let pending = Pending { task, effects: Vec::new(), head: hex(&self.chain) };
+                    let (effects, questions) = (Vec::new(), Vec::new());
+                    let pending = Pending { task, effects, questions, head: Some(self.chain) };
                     self.tasks.insert(pending.task.lane.clone(), pending);
                 }
-                Command::Commit(_) => {}
+                Command::Ask(ask) => {
+                    self.tasks.remove(&ask.lane);
+                    self.asks.insert(ask.lane.clone(), PendingAsk { ask, recorded: false });
+                }
+                Command::Drop(lane) => {
+                    self.tasks.remove(&lane);
+                    self.asks.remove(&lane);
+                    self.gone.insert(lane);
+                }
+                Command::Commit(_) | Command::Opened(_) => {}
                 Command::Finish(finish) => self.finish = Some(finish),
             }
         }
     }
 
     fn present(mut self) -> Result<Folded, Fault> {
-        let mut owed = Vec::new();
-        if let Some((route, commands)) = self.route.take() {
-            let record = Record::Route(route);
-            self.chain = link(&self.chain, &encode(&record)?);
-            owed.push(record);
-            self.take(commands);
+        let mut owed: Vec<Record> = self.expected.drain(..).collect();
+        for record in &owed {
+            self.chain = link(&self.chain, &encode(record)?);
         }
+        self.take();
         if let (Some(finish), false) = (&self.finish, self.closed) {
             owed.push(end_record(finish, self.blobs)?);
         }
-        let pending = if self.finish.is_some() { Vec::new() } else { self.tasks.into_values().collect() };
-        Ok(Folded { scheduler: self.scheduler, pending, finish: self.finish, owed })
+        let over = self.finish.is_some();
+        let pending = if over { Vec::new() } else { self.tasks.into_values().collect() };
+        let asks = if over { Vec::new() } else { self.asks.into_values().collect() };
+        Ok(Folded { scheduler: self.scheduler, pending, asks, finish: self.finish, owed })
     }
 }
 
@@ -262,6 +486,7 @@ fn same_route(recorded: &Route, now: &Route) -> Result<(), Fault> {
 pub(crate) fn superstep_records(step: &Superstep, blobs: &dyn Blobs) -> Result<Vec<Record>, Fault> {
     let writes = step
         .writes
+        .values
         .iter()
         .map(|(key, value)| Ok((key.clone(), Payload::pack_write(value, &step.output, blobs)?)))
         .collect::<Result<_, Fault>>()?;
@@ -270,6 +495,8 @@ pub(crate) fn superstep_records(step: &Superstep, blobs: &dyn Blobs) -> Result<V
         superstep: step.number,
         output: Payload::pack(&step.output, blobs)?,
         writes,
+        overwrites: step.writes.overwrites.clone(),
+        error: step.error.clone(),
         active_ms: step.used.active_ms,
         cost_microusd: step.used.cost_microusd,
         at_ms: step.at_ms,
@@ -292,7 +519,7 @@ pub(crate) fn end_record(finish: &Finish, blobs: &dyn Blobs) -> Result<Record, F
 }
 
 fn route(step: &Superstep) -> Route {
-    Route { lane: step.lane.clone(), edge: step.edge.clone(), to: step.to.clone(), attempt: step.attempt }
+    Route { lane: step.lane.clone(), edge: step.edge.to_string(), to: step.to.clone(), attempt: step.attempt }
 }
 
 fn out_of_place(record: &Record, wherein: &str) -> Fault {
@@ -303,6 +530,8 @@ fn out_of_place(record: &Record, wherein: &str) -> Fault {
         Record::Route(_) => "route",
         Record::Log(_) => "log",
         Record::Interrupt(_) => "interrupt",
+        Record::Answer(_) => "answer",
+        Record::Update(_) => "update",
         Record::Resume(_) => "resume",
         Record::End(_) => "end",
     };

@@ -1,13 +1,14 @@
 //! The kinds of records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::Payload;
 use crate::blob::BlobRef;
-use crate::graph::Outcome;
-use crate::{Class, EffectError, Lane};
+use crate::graph::{At, Outcome};
+use crate::scheduler::Used;
+use crate::{Class, EffectError, Failure, Lane, Name};
 
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,10 @@ pub enum Record {
     Log(LogLine),
     /// The run waits for an answer.
     Interrupt(Interrupt),
+    /// A person answered.
+    Answer(Answer),
+    /// A person changed the state.
+    Update(UpdateRecord),
     /// The run was taken up again.
     Resume(Resume),
     /// The run is over; always the last record.
@@ -52,6 +57,24 @@ pub struct Header {
     pub inputs: Payload,
     /// The resolved settings: `models` by role, policy, test settings, sandbox profile, base commit.
     pub settings: Payload,
+    /// Where it branched off another run, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Origin>,
+}
+
+/// The run, and the point in it, that a run branched off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The run's id.
+    pub run: String,
+    /// How many of its records led here.
+    pub records: u64,
+    /// The chain hash of the last of them, in hex.
+    pub chain: String,
+    /// Where its scheduler stood (see [`crate::scheduler::Scheduler::snapshot`]).
+    pub at: Payload,
+    /// Whether effects that change the world may be performed again.
+    pub allow_external: bool,
 }
 
 /// The graph that a run is pinned to.
@@ -63,6 +86,9 @@ pub struct GraphPin {
     pub hash: String,
     /// The text of its file.
     pub source: BlobRef,
+    /// Its canonical form as JSON, to say what changed where another is read. Nothing in journals of format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<BlobRef>,
 }
 
 /// Which part of an effect a record tells.
@@ -111,6 +137,9 @@ pub struct EffectRecord {
     /// How long the try took, in milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub took_ms: u64,
+    /// Whether the answer is that of the run that this one branched off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -129,6 +158,12 @@ pub struct Commit {
     pub output: Payload,
     /// By state key, what was written (before the reducer).
     pub writes: BTreeMap<String, Payload>,
+    /// The keys among them whose value replaced what was there, whatever the reducer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overwrites: BTreeSet<String>,
+    /// Why the task failed, where its failure was taken; its output is null then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
     /// How long the task was at work, in milliseconds.
     pub active_ms: u64,
     /// What its effects cost, in millionths of a US dollar.
@@ -142,7 +177,8 @@ pub struct Commit {
 pub struct Route {
     /// The task.
     pub lane: Lane,
-    /// The edge taken: `next`, `next[1]`, `next[2].retry`, `next[2].exhausted`.
+    /// The edge taken: `next`, `next[1]`, `next[2].retry`, `next[2].exhausted`, `next.cases.known`, `next.goto.done`,
+    /// `on_error`, or `error` where the failure went to a caller.
     pub edge: String,
     /// Where it leads.
     pub to: To,
@@ -150,22 +186,32 @@ pub struct Route {
     pub attempt: u32,
 }
 
-/// A node or an end.
+/// Where a route leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum To {
     /// A node by name.
-    Node(String),
+    Node(Name),
     /// An end by name.
-    End(String),
+    End(Name),
+    /// The first nodes of the branches of a fan-out.
+    Nodes(Vec<Name>),
+    /// The node at which the branch meets its siblings.
+    Join(Name),
+    /// Who takes the failure: a task, or the item of a map.
+    Raised(Name),
 }
 
-impl To {
-    /// The name of the node or end.
-    #[must_use]
-    pub fn name(&self) -> &str {
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Node(name) | Self::End(name) => name,
+            Self::Node(name) | Self::End(name) | Self::Join(name) | Self::Raised(name) => f.write_str(name),
+            Self::Nodes(names) => {
+                for (i, name) in names.iter().enumerate() {
+                    write!(f, "{}{name}", if i > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -182,14 +228,66 @@ pub struct LogLine {
 }
 
 /// The run waits for an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interrupt {
     /// The task that waits.
     pub lane: Lane,
-    /// The effect it waits on.
-    pub ordinal: u32,
+    /// Its name in the run, by which it is answered: `pr#1/before`, `approve#1/0`. Nothing: it cannot be answered, a
+    /// resume looks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The effect, or the question of the node's body, that it waits on; nothing for a declared interrupt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordinal: Option<u32>,
+    /// When the graph file says that a person is asked; nothing where the node's body asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<At>,
     /// What a person must look at or decide.
     pub question: String,
+    /// The type of the answer, as graph files write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// What the task returned, where the question comes after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Payload>,
+    /// What it used, then.
+    #[serde(default, skip_serializing_if = "is_unused")]
+    pub used: Used,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+fn is_unused(used: &Used) -> bool {
+    *used == Used::default()
+}
+
+/// A person answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The task that the question was about.
+    pub lane: Lane,
+    /// The question's id.
+    pub id: String,
+    /// The answer.
+    pub value: Payload,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// A person changed the state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateRecord {
+    /// The scope's path, empty for the run itself.
+    pub scope: String,
+    /// The node that it counts as an execution of, when it does.
+    pub node: Option<String>,
+    /// What that node is said to have returned.
+    pub output: Option<Payload>,
+    /// By state key, what was written (before the reducer).
+    pub writes: BTreeMap<String, Payload>,
+    /// The keys among them whose value replaced what was there, whatever the reducer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overwrites: BTreeSet<String>,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
 }
@@ -221,10 +319,16 @@ pub struct EndRecord {
 /// The values of `record` that may be blobs.
 pub(crate) fn payloads(record: &Record) -> Vec<&Payload> {
     match record {
-        Record::Header(header) => vec![&header.inputs, &header.settings],
+        Record::Header(header) => [&header.inputs, &header.settings]
+            .into_iter()
+            .chain(header.fork.iter().map(|fork| &fork.at))
+            .collect(),
         Record::Effect(effect) => effect.request.iter().chain(&effect.response).collect(),
         Record::Commit(commit) => std::iter::once(&commit.output).chain(commit.writes.values()).collect(),
         Record::End(end) => vec![&end.output],
-        Record::Route(_) | Record::Log(_) | Record::Interrupt(_) | Record::Resume(_) => Vec::new(),
+        Record::Interrupt(asks) => asks.output.iter().collect(),
+        Record::Answer(answer) => vec![&answer.value],
+        Record::Update(update) => update.output.iter().chain(update.writes.values()).collect(),
+        Record::Route(_) | Record::Log(_) | Record::Resume(_) => Vec::new(),
     }
 }

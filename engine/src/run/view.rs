@@ -76,6 +76,15 @@ pub struct EffectView {
 }
 
 impl Engine {
+    /// Refuses a graph that is not the one that `run` is pinned to: for who would go on with it under a graph of theirs.
+    ///
+    /// # Errors
+    /// Exit 7, with what changed; 2 for an unknown run.
+    pub fn same_graph(&self, run: &str, graph: &crate::graph::Graph) -> Result<(), Fault> {
+        let past = Past::of(self.store().records_between(run, 0, 0)?)?;
+        super::pin::same_graph(&past.header, graph, self.store().as_ref())
+    }
+
     /// Looks at a run without owning it.
     ///
     /// # Errors
@@ -93,7 +102,7 @@ impl Engine {
             inputs,
             settings: facts.settings,
             steps: steps(&past.records, store.as_ref())?,
-            state: folded.scheduler.state().clone(),
+            state: folded.scheduler.state(),
             active_ms: used.active_ms,
             cost_microusd: used.cost_microusd,
             header: past.header,

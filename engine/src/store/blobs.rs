@@ -6,6 +6,10 @@ use super::Store;
 use super::error::sql;
 use crate::NodeError;
 use crate::blob::{BlobRef, Blobs};
+use crate::clock::{Clock, SystemClock};
+
+/// A blob that was put longer ago than this is marked as used when it is put again.
+const FRESH_MS: i64 = 10 * 60 * 1000;
 
 /// The most bytes of one blob.
 pub(crate) const LARGEST: u64 = 256 * 1024 * 1024;
@@ -19,7 +23,7 @@ impl Blobs for Store {
                 format!("a blob of {} bytes; the most is {LARGEST}", blob.bytes),
             ));
         }
-        if blob.bytes > 0 && !self.has(&blob)? {
+        if blob.bytes > 0 && !self.use_again(&blob)? {
             let packed =
                 zstd::bulk::compress(content, 3).map_err(|e| NodeError::new("blob.store", e.to_string()))?;
             self.put_packed(&blob, &packed)?;
@@ -37,12 +41,21 @@ impl Blobs for Store {
 }
 
 impl Store {
-    fn has(&self, blob: &BlobRef) -> Result<bool, NodeError> {
+    /// Whether the blob is there. It counts as put now, so that `gc` leaves it to whoever is about to refer to it.
+    fn use_again(&self, blob: &BlobRef) -> Result<bool, NodeError> {
         let hash = key(blob)?;
-        self.lock()
-            .prepare_cached("SELECT 1 FROM blobs WHERE hash = ?1")
-            .and_then(|mut statement| statement.exists([hash]))
-            .map_err(|e| NodeError::new("blob.store", sql(&e, "look a blob up").message))
+        let now = SystemClock::default().now_ms().cast_signed();
+        let db = self.lock();
+        let used: Option<i64> = db
+            .prepare_cached("SELECT used_ms FROM blobs WHERE hash = ?1")
+            .and_then(|mut statement| statement.query_row([hash], |row| row.get(0)).optional())
+            .map_err(|e| NodeError::new("blob.store", sql(&e, "look a blob up").message))?;
+        if used.is_some_and(|used| now.saturating_sub(used) > FRESH_MS) {
+            db.prepare_cached("UPDATE blobs SET used_ms = ?2 WHERE hash = ?1")
+                .and_then(|mut statement| statement.execute(params![hash, now]))
+                .map_err(|e| NodeError::new("blob.store", sql(&e, "use a blob").message))?;
+        }
+        Ok(used.is_some())
     }
 
     /// The blob as it is stored, for a trace.
@@ -58,11 +71,15 @@ impl Store {
     /// Stores a blob that is packed already and was verified.
     pub(crate) fn put_packed(&self, blob: &BlobRef, packed: &[u8]) -> Result<(), NodeError> {
         let hash = key(blob)?;
-        self.lock()
-            .prepare_cached("INSERT OR IGNORE INTO blobs (hash, size, zstd) VALUES (?1, ?2, ?3)")
-            .and_then(|mut statement| statement.execute(params![hash, blob.bytes.cast_signed(), packed]))
+        let failed = |e: rusqlite::Error| NodeError::new("blob.store", sql(&e, "write a blob").message);
+        let (size, now) = (blob.bytes.cast_signed(), SystemClock::default().now_ms().cast_signed());
+        let mut db = self.lock();
+        // The record that refers to it comes later, and brings what was written before it to the disk.
+        db.durable(false).map_err(failed)?;
+        db.prepare_cached("INSERT OR IGNORE INTO blobs (hash, size, used_ms, zstd) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut statement| statement.execute(params![hash, size, now, packed]))
             .map(|_| ())
-            .map_err(|e| NodeError::new("blob.store", sql(&e, "write a blob").message))
+            .map_err(failed)
     }
 }
 
@@ -78,8 +95,12 @@ pub(crate) fn unpack(blob: &BlobRef, packed: &[u8]) -> Result<Vec<u8>, NodeError
     }
 }
 
+/// The hash that `blob` names, when it is one.
+pub(super) fn hash_of(blob: &BlobRef) -> Option<[u8; 32]> {
+    blake3::Hash::from_hex(&blob.hash).ok().map(|hash| *hash.as_bytes())
+}
+
 fn key(blob: &BlobRef) -> Result<[u8; 32], NodeError> {
-    blake3::Hash::from_hex(&blob.hash)
-        .map(|hash| *hash.as_bytes())
-        .map_err(|_| NodeError::new("blob.name", format!("`{}` is no hash", blob.hash.escape_debug())))
+    hash_of(blob)
+        .ok_or_else(|| NodeError::new("blob.name", format!("`{}` is no hash", blob.hash.escape_debug())))
 }

@@ -15,11 +15,9 @@ pub(super) fn sql(error: &rusqlite::Error, doing: &str) -> Fault {
             "its database cannot be opened",
             "name a directory that can be written with --store",
         ),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
-            "store.corrupt",
-            "its database is damaged",
-            "put a backup of runs.db back, or move it away to begin with an empty store",
-        ),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            ("store.corrupt", "its database is damaged", MEND)
+        }
         Some(ErrorCode::DiskFull) => {
             ("store.full", "the disk is full", "make room and resume; what was committed is safe")
         }
@@ -34,4 +32,12 @@ pub(super) fn sql(error: &rusqlite::Error, doing: &str) -> Fault {
         _ => ("store.failed", "SQLite refused", "run the command again; what was committed is safe"),
     };
     Fault::new(code, 6, format!("cannot {doing}: {what} ({error})")).help(help)
+}
+
+/// What can be done about a damaged database.
+const MEND: &str = "put a backup of runs.db back, or move it away to begin with an empty store";
+
+/// The database is damaged, as `why` says. Exit 6.
+pub(super) fn corrupt(why: &str) -> Fault {
+    Fault::new("store.corrupt", 6, format!("its database is damaged: {why}")).help(MEND)
 }

@@ -1,6 +1,7 @@
 //! The table of runs: listing, finding, and what was wanted of one from outside.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::Store;
 use super::error::sql;
-use crate::Fault;
+use crate::{Fault, canonical};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -29,7 +30,8 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    const ALL: [Self; 6] =
+    /// All of them.
+    pub const ALL: [Self; 6] =
         [Self::Created, Self::Running, Self::Ended, Self::Stopped, Self::Waiting, Self::Cancelled];
 
     /// The word in the store and in JSON.
@@ -52,6 +54,25 @@ impl RunStatus {
     }
 }
 
+/// Which runs are meant: those that every condition here holds for. The default means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those that stand in one of these ways; all when empty.
+    pub statuses: Vec<RunStatus>,
+    /// Those of the graph of this name.
+    pub graph: Option<String>,
+    /// Those created then or later, in milliseconds since the Unix epoch.
+    pub created_after_ms: Option<u64>,
+    /// Those created before then.
+    pub created_before_ms: Option<u64>,
+    /// Those that last wrote before then.
+    pub updated_before_ms: Option<u64>,
+    /// Those that come after the run of this id in the order of a list: the next page.
+    pub before: Option<String>,
+    /// So many at most.
+    pub limit: Option<usize>,
+}
+
 /// A run as the table knows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunRow {
@@ -63,7 +84,7 @@ pub struct RunRow {
     pub graph: String,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
-    /// When it last wrote.
+    /// When it last wrote, to the second: a row is not written anew for each of many records.
     pub updated_ms: u64,
     /// Where it stands.
     pub status: RunStatus,
@@ -81,7 +102,37 @@ impl Store {
     /// # Errors
     /// Exit 6 when the store cannot be read.
     pub fn list(&self) -> Result<Vec<RunRow>, Fault> {
-        self.rows("ORDER BY created_ms DESC, id DESC", params![])
+        self.list_by(&Filter::default())
+    }
+
+    /// The runs that all conditions of `filter` hold for, the newest first.
+    ///
+    /// # Errors
+    /// Exit 2 when `filter.before` is no run, 6 when the store cannot be read.
+    pub fn list_by(&self, filter: &Filter) -> Result<Vec<RunRow>, Fault> {
+        let before = filter.before.as_ref().map(|id| self.row(id)).transpose()?;
+        let words: Vec<&str> = filter.statuses.iter().map(|status| status.word()).collect();
+        let words = (!words.is_empty()).then(|| canonical::to_string(&Value::from(words)));
+        let ms = |ms: Option<u64>| ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        let limit = filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        self.rows(
+            "WHERE (?1 IS NULL OR graph = ?1)
+             AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2)))
+             AND (?3 IS NULL OR created_ms >= ?3) AND (?4 IS NULL OR created_ms < ?4)
+             AND (?5 IS NULL OR updated_ms < ?5)
+             AND (?6 IS NULL OR (created_ms, id) < (?6, ?7))
+             ORDER BY created_ms DESC, id DESC LIMIT ?8",
+            params![
+                filter.graph,
+                words,
+                ms(filter.created_after_ms),
+                ms(filter.created_before_ms),
+                ms(filter.updated_before_ms),
+                before.as_ref().map(|row| row.created_ms.cast_signed()),
+                before.as_ref().map(|row| row.id.as_str()),
+                limit,
+            ],
+        )
     }
 
     /// The run with exactly this id.
@@ -97,15 +148,22 @@ impl Store {
     /// # Errors
     /// Exit 2 when it means no run or several, 6 when the store cannot be read.
     pub fn find(&self, name: &str) -> Result<String, Fault> {
-        let rows = self.list()?;
         if name == "@latest" {
-            let latest = rows.into_iter().next().map(|row| row.id);
-            return latest.ok_or_else(|| Fault::new("run.unknown", 2, "there is no run yet"));
+            let latest = self.list_by(&Filter { limit: Some(1), ..Filter::default() })?.pop();
+            return latest
+                .map(|row| row.id)
+                .ok_or_else(|| Fault::new("run.unknown", 2, "there is no run yet"));
         }
-        let mut matching =
-            rows.into_iter().map(|row| row.id).filter(|id| id.starts_with(name) && !name.is_empty());
+        // An id is ASCII, so that nothing which begins with `name` sorts behind this.
+        let behind = format!("{name}\u{7f}");
+        let mut matching = self
+            .rows("WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2", params![name, behind])?
+            .into_iter()
+            .map(|row| row.id)
+            .filter(|id| id.starts_with(name) && !name.is_empty());
         match (matching.next(), matching.next()) {
             (Some(id), None) => Ok(id),
+            (Some(id), Some(_)) if id == name => Ok(id),
             (Some(a), Some(b)) => {
                 Err(Fault::new("run.ambiguous", 2, format!("`{name}` means several runs: {a}, {b} …")))
             }
@@ -120,8 +178,14 @@ impl Store {
     pub fn want_cancel(self: &Arc<Self>, id: &str) -> Result<(), Fault> {
         self.lock()
             .execute("UPDATE runs SET wanted = 'cancel' WHERE id = ?1", [id])
-            .map(|_| ())
-            .map_err(|e| sql(&e, "cancel the run"))
+            .map_err(|e| sql(&e, "cancel the run"))?;
+        self.wishes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Rises with every wish of this process to end a run; those of other processes are in the database alone.
+    pub(crate) fn wishes(&self) -> u64 {
+        self.wishes.load(Ordering::Relaxed)
     }
 
     /// Whether somebody asked for the run to be ended.
@@ -161,7 +225,7 @@ fn read(row: &Row<'_>) -> Result<RunRow, rusqlite::Error> {
     })
 }
 
-fn unknown(name: &str) -> Fault {
+pub(super) fn unknown(name: &str) -> Fault {
     Fault::new("run.unknown", 2, format!("there is no run `{}`", name.escape_debug()))
         .help("`prunella runs list` shows the runs of this store")
 }

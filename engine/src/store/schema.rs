@@ -1,12 +1,15 @@
 //! The tables, and the look at their format number before anything is touched.
 
-use rusqlite::{Connection, OptionalExtension};
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::error::sql;
+use super::migrate;
 use crate::{Fault, format};
 
-const TABLES: &str = "
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+/// `records.place` and `snapshots.place` are the run's number and a record's: see [`super::lines`].
+pub(super) const TABLES: &str = "
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -17,36 +20,60 @@ CREATE TABLE runs (
     result TEXT,
     wanted TEXT,
     fence INTEGER NOT NULL,
-    local TEXT NOT NULL
-);
-CREATE TABLE records (
-    run INTEGER NOT NULL,
+    owned_ms INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     chain BLOB NOT NULL,
-    bytes BLOB NOT NULL,
-    PRIMARY KEY (run, seq)
-) WITHOUT ROWID;
-CREATE TABLE blobs (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, zstd BLOB NOT NULL) WITHOUT ROWID;
+    local TEXT NOT NULL
+);
+CREATE INDEX runs_by_age ON runs (created_ms, id);
+CREATE TABLE records (place INTEGER PRIMARY KEY, chain BLOB NOT NULL, lines BLOB NOT NULL);
+CREATE TABLE snapshots (place INTEGER PRIMARY KEY, seal BLOB NOT NULL, zstd BLOB NOT NULL);
+CREATE TABLE blobs (
+    number INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL,
+    zstd BLOB NOT NULL
+);
+";
+
+const FIRST: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE claims (key TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
 ";
 
-/// Refuses a newer store, makes the tables of an empty one, and turns WAL on.
-pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
+/// Refuses a newer store, makes the tables of an empty one, migrates an older one, and turns WAL on.
+pub(super) fn prepare(connection: &mut Connection, dir: Option<&Path>) -> Result<(), Fault> {
     let failed = |e: rusqlite::Error| sql(&e, "open");
     connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
-    if let Some(found) = found(connection)? {
-        format::readable("the store", found, format::STORE)?;
+    let before = found(connection)?;
+    match before {
+        Some(found) => format::readable("the store", found, format::STORE)?,
+        // Said before there is anything, so that `gc` can give pages back one by one.
+        None => connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?,
     }
-    connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
-        .map_err(failed)?;
-    let tx =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    // Looked at again: another process may have made the tables in the meantime.
-    if found(&tx)?.is_none() {
-        tx.execute_batch(TABLES).map_err(failed)?;
-        tx.execute("INSERT INTO meta (key, value) VALUES ('format', ?1)", [format::STORE.to_string()])
+    if dir.is_some() {
+        connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
             .map_err(failed)?;
+    }
+    if before == Some(format::STORE) {
+        return Ok(());
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Looked at again: another process may have been faster.
+    match found(&tx)? {
+        None => {
+            tx.execute_batch(FIRST).map_err(failed)?;
+            tx.execute_batch(TABLES).map_err(failed)?;
+            tx.execute("INSERT INTO meta (key, value) VALUES ('format', ?1)", [format::STORE.to_string()])
+                .map_err(failed)?;
+        }
+        Some(format::STORE) => {}
+        Some(older) => {
+            format::readable("the store", older, format::STORE)?;
+            migrate::from(&tx, older, dir)?;
+        }
     }
     tx.commit().map_err(failed)
 }
@@ -60,7 +87,10 @@ fn found(connection: &Connection) -> Result<Option<u32>, Fault> {
     if tables == 0 {
         return Ok(None);
     }
-    let foreign = || Fault::new("store.corrupt", 6, "runs.db is a database, but none of prunella's");
+    let foreign = || {
+        Fault::new("store.corrupt", 6, "runs.db is a database, but none of prunella's")
+            .help("name another directory with --store")
+    };
     let text: Option<String> = connection
         .query_row("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0))
         .optional()

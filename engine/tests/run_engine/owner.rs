@@ -66,10 +66,12 @@ fn a_newer_store_is_refused_and_left_alone() {
 fn a_full_disk_stops_the_run_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let scene = Scene::on(Arc::clone(&store), ScriptedWorld::new(Script::default()));
-    let earlier = scene.start(LOOP);
+    let scene = Scene::on(Arc::clone(&store), ScriptedWorld::new(Script { ok_at: 60, ..Script::default() }));
+    // Long enough that it does not fit into what is left of the pages that are there.
+    let source = LOOP.replace("steps: 60", "steps: 999").replace("max_attempts: 3", "max_attempts: 99");
+    let earlier = scene.start(&source);
     assert_eq!(scene.finish(&earlier).exit, 0);
-    let run = scene.start(LOOP);
+    let run = scene.start(&source);
     store.limit_pages(Some(1)).unwrap();
     let stopped = scene.go(&run).0;
     let fault = match stopped {

@@ -57,7 +57,7 @@ fn a_task_knows_the_chain_just_before_it() {
     let route = trace
         .records
         .iter()
-        .rfind(|sealed| matches!(&sealed.record, Record::Route(route) if route.to.name() == "ship"));
+        .rfind(|sealed| matches!(&sealed.record, Record::Route(route) if route.to.to_string() == "ship"));
     assert_eq!(told["what"], format!("it after {}", &route.unwrap().head()[..16]));
 }
 
@@ -228,7 +228,7 @@ fn a_missing_blob_and_a_newer_format_are_told() {
     let newer = trace
         .resealed(&mut |record| {
             if let Record::Header(header) = record {
-                header.format = 2;
+                header.format = prunella_engine::format::JOURNAL + 1;
             }
         })
         .unwrap();

@@ -42,7 +42,7 @@ impl Scene {
             if model { json!({"role": "fixer", "provider": "openai", "name": "m"}) } else { Value::Null };
         let settings = json!({"repo": {"commit": self.shop.base}, "strategies": strategies, "model": model});
         let mut task = Task::new("generate", settings);
-        task.info.previous = previous.map(|output| json!(output));
+        task.info.previous = previous.map(|output| json!(output).into());
         let frame = Frame {
             file: "/srv/src/calc.py".into(),
             line: 2,

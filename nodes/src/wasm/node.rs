@@ -134,14 +134,14 @@ async fn answer(ctx: &Ctx, ask: Ask) -> Result<Vec<String>, NodeError> {
 fn facts(ctx: &Ctx) -> TaskFacts {
     let task = ctx.task();
     TaskFacts {
-        run: task.run.clone(),
+        run: task.run.to_string(),
         lane: task.lane.to_string(),
-        node: task.lane.node.clone(),
+        node: task.lane.node.to_string(),
         created_ms: task.created_ms,
         attempt: task.attempt,
         max_attempts: task.max_attempts,
         settings: canonical::to_string(&task.settings),
-        previous: task.previous.as_ref().map(canonical::to_string),
+        previous: task.previous.as_deref().map(canonical::to_string),
     }
 }
 

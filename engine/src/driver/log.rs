@@ -1,0 +1,68 @@
+//! The journal as a driver writes it: a run's records in its store, or nothing where nobody wants them.
+
+use serde_json::Value;
+
+use crate::Fault;
+use crate::journal::{Chain, Record};
+use crate::store::{Durability, Owner, RunStatus};
+
+/// Where a run's records go.
+pub(crate) enum Log {
+    /// Into the store, as the run's owner.
+    Store(Box<Owner>),
+    /// Nowhere: the run cannot be resumed, looked at or replayed.
+    Off(String),
+}
+
+impl Log {
+    /// The run's id.
+    pub(crate) fn run(&self) -> &str {
+        match self {
+            Self::Store(owner) => owner.run(),
+            Self::Off(run) => run,
+        }
+    }
+
+    /// Whether records are kept.
+    pub(crate) fn is_on(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+
+    /// The chain hash of the last record; nothing where there is no journal.
+    pub(crate) fn head(&self) -> Option<Chain> {
+        match self {
+            Self::Store(owner) => Some(owner.chain()),
+            Self::Off(_) => None,
+        }
+    }
+
+    /// How many bytes of records this owner appended.
+    pub(crate) fn recorded(&self) -> u64 {
+        match self {
+            Self::Store(owner) => owner.appended(),
+            Self::Off(_) => 0,
+        }
+    }
+
+    /// Keeps `content`, which follows from all records so far.
+    pub(crate) fn snapshot(&mut self, content: &[u8]) -> Result<(), Fault> {
+        match self {
+            Self::Store(owner) => owner.put_snapshot(owner.seq().saturating_sub(1), content),
+            Self::Off(_) => Ok(()),
+        }
+    }
+
+    /// As [`Owner::append`].
+    pub(crate) fn append(
+        &mut self,
+        records: &[Record],
+        status: Option<(RunStatus, &Value)>,
+        durability: Durability,
+        now_ms: u64,
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Store(owner) => owner.append(records, status, durability, now_ms),
+            Self::Off(_) => Ok(()),
+        }
+    }
+}

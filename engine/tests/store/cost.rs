@@ -1,0 +1,149 @@
+//! What a run costs on disk: bytes, which are the same on every machine. Figures are printed, bars asserted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use prunella_engine::run::{Engine, NewInputs};
+use prunella_engine::store::Store;
+use prunella_engine::types::Type;
+use prunella_engine::{Ctx, Kind, Kinds, Node, NodeError, Output};
+use serde_json::{Value, json};
+
+use crate::scene::{Script, ScriptedWorld, options, runtime};
+
+/// Says a message of 456 characters in every pass, until it has said as many as it is told.
+struct Talk;
+
+/// Words that repeat as little as text does: a message of its own for every pass.
+fn message(pass: u64) -> String {
+    let words = [
+        "parser",
+        "drops",
+        "the",
+        "last",
+        "row",
+        "when",
+        "file",
+        "has",
+        "no",
+        "trailing",
+        "newline",
+        "failing",
+        "assertion",
+        "compares",
+        "parsed",
+        "total",
+        "with",
+        "sum",
+        "of",
+        "line",
+        "items",
+    ];
+    let mut state = pass.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut text = String::new();
+    while text.len() < 456 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let word = words[usize::try_from(state >> 33).unwrap() % words.len()];
+        text.push_str(&format!("{word}{} ", (state >> 40) % 100));
+    }
+    text.truncate(456);
+    text
+}
+
+#[async_trait(?Send)]
+impl Node for Talk {
+    async fn run(&self, ctx: &Ctx, _: Value) -> Result<Value, NodeError> {
+        let pass = u64::from(ctx.task().attempt);
+        Ok(json!({"messages": [{"content": message(pass), "role": "assistant"}], "more": true}))
+    }
+}
+
+fn kinds() -> Kinds {
+    let output = Type::parse("{messages: list<{role: string, content: string}>, more: bool}", &mut |_| None);
+    Kinds::default().with_kind(Kind {
+        name: "talk",
+        version: 1,
+        doc: "",
+        with: vec![],
+        output: Output::Fixed(output.unwrap()),
+        settings: vec![],
+        effects: &[],
+        node: Arc::new(Talk),
+    })
+}
+
+fn graph(passes: u32) -> String {
+    format!(
+        "format: 1
+name: talk
+types:
+  Message: {{role: string, content: string}}
+state:
+  messages: {{type: list<Message>, reduce: append}}
+limits: {{steps: 100000, wall: 1h, exhausted: over}}
+ends: {{over: success}}
+start: talk
+nodes:
+  talk:
+    writes: {{messages: =output.messages}}
+    next:
+      - {{when: '!output.more', to: over}}
+      - {{retry: talk, max_attempts: {passes}, exhausted: over}}
+"
+    )
+}
+
+/// Talks `passes` times into a store in `dir`, or in memory.
+fn talk(store: Arc<Store>, passes: u32) {
+    let mut options = options();
+    options.load = prunella_engine::run::loader(&kinds());
+    let world = Arc::new(ScriptedWorld::new(Script::default()));
+    let engine = Engine::new(store, kinds(), world, options.clone());
+    let new = NewInputs { inputs: json!({}), settings: json!({}), local: json!({}) };
+    let run = engine.start(&(options.load)(&graph(passes)).unwrap(), new).unwrap();
+    let result = runtime().block_on(engine.run(&run, &mut |_| {})).unwrap();
+    assert_eq!(result.exit, 0, "{result:?}");
+}
+
+fn size(dir: &Path) -> u64 {
+    std::fs::metadata(dir.join("runs.db")).unwrap().len()
+}
+
+#[test]
+fn messages_are_stored_in_less_than_twice_their_size() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let empty = size(dir.path());
+    talk(Store::open(dir.path()).unwrap(), 400);
+    let (raw, stored) = (400 * 456, size(dir.path()));
+    println!(
+        "400 messages of 456 characters, {raw} bytes: {stored} bytes, {empty} of them for an empty store"
+    );
+    assert!(stored < 2 * raw, "{stored}");
+}
+
+#[test]
+#[ignore = "prints times, which are the machine's"]
+fn how_long_a_thousand_supersteps_take() {
+    for round in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        for (place, store) in
+            [("memory", Store::in_memory().unwrap()), ("disk", Store::open(dir.path()).unwrap())]
+        {
+            let before = std::time::Instant::now();
+            let cpu = cpu_ms();
+            talk(store, 1000);
+            let wall = before.elapsed().as_millis();
+            println!("{round}: 1000 supersteps, journal in {place}: {} ms CPU, {wall} ms", cpu_ms() - cpu);
+        }
+    }
+}
+
+/// CPU time of this process so far, in milliseconds, as Linux counts it (in hundredths of a second).
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let mut times = after.split_whitespace().skip(11).take(2);
+    times.by_ref().filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
+}
