@@ -135,6 +135,9 @@ pub(crate) struct RunArgs {
     /// Most cost of the run in US dollars; lowers the graph's own limit.
     #[arg(long, value_name = "USD")]
     pub max_cost: Option<f64>,
+    /// Print events as JSON lines: values, updates, tokens, custom, checkpoints, tasks, or debug for all.
+    #[arg(long, value_name = "MODES", value_delimiter = ',')]
+    pub stream: Vec<String>,
     /// How firmly each step is written before the next one begins.
     #[arg(long, value_enum, default_value = "sync", env = "PRUNELLA_DURABILITY")]
     pub durability: DurabilityChoice,
@@ -293,6 +296,9 @@ pub(crate) enum RunsCommand {
         /// Refuse to go on when the run is pinned to another graph than this file's, and say what changed.
         #[arg(long, value_name = "FILE")]
         graph: Option<String>,
+        /// Print events as JSON lines: values, updates, tokens, custom, checkpoints, tasks, or debug for all.
+        #[arg(long, value_name = "MODES", value_delimiter = ',')]
+        stream: Vec<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,

@@ -52,6 +52,34 @@ pub struct Call {
     pub request: Value,
     /// Where blobs are read and written.
     pub blobs: Arc<dyn Blobs>,
+    /// Takes pieces of the answer while it is on its way.
+    pub progress: Progress,
+}
+
+/// Takes pieces of an answer while it is on its way, for whoever watches the run. They are never recorded: the answer
+/// is.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(String) + Send + Sync>>);
+
+impl Progress {
+    /// Hands pieces to `take`.
+    #[must_use]
+    pub fn to(take: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(take)))
+    }
+
+    /// Whether anybody watches: an answer need not come in pieces where nobody does.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Tells a piece.
+    pub fn send(&self, piece: impl Into<String>) {
+        if let Some(take) = &self.0 {
+            take(piece.into());
+        }
+    }
 }
 
 /// An effect that was performed.

@@ -29,7 +29,7 @@ pub use view::{EffectView, RunView, StepView};
 use crate::blob::{Blobs, MemoryBlobs};
 use crate::clock::{Clock, SystemClock};
 use crate::driver::{Driver, Facts, From, Halt, Log, Rest, Tools};
-use crate::event::Event;
+use crate::event::{Event, Modes};
 use crate::graph::{self, Graph};
 use crate::journal::{self, Folded, GraphPin, Header, Past, Payload, Record, Resume};
 use crate::redact::Redactor;
@@ -53,6 +53,8 @@ pub struct Options {
     pub stop: Stop,
     /// Time and chance.
     pub clock: Arc<dyn Clock>,
+    /// What runs tell while they go on.
+    pub modes: Modes,
 }
 
 impl Options {
@@ -65,6 +67,7 @@ impl Options {
             load: loader(kinds),
             stop: Stop::default(),
             clock: Arc::new(SystemClock::default()),
+            modes: Modes::default(),
         }
     }
 }
@@ -111,6 +114,7 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             redactor: options.redactor.clone(),
             stop: options.stop.clone(),
+            modes: options.modes,
         };
         Self { tools, options }
     }

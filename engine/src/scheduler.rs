@@ -384,6 +384,12 @@ impl Scheduler {
         self.scopes.iter().map(|(path, scope)| (path.into(), scope.state.to_map())).collect()
     }
 
+    /// The state of the scope at `path`, copied; nothing when there is no such scope now.
+    #[must_use]
+    pub fn state_of(&self, path: &str) -> Option<BTreeMap<String, Value>> {
+        self.scopes.get(path).map(|scope| scope.state.to_map())
+    }
+
     /// One value of the state of the scope at `path`.
     #[must_use]
     pub fn value(&self, path: &str, key: &str) -> Option<&Value> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use prunella_engine::run::Change;
 
 use super::check::checked;
+use super::run::Stream;
 use super::runs::{change, reader, resume};
 use crate::args::ForkArgs;
 use crate::exit;
@@ -28,5 +29,5 @@ pub(super) fn fork(args: &ForkArgs, store: Option<PathBuf>) -> Result {
         return Ok(exit::OK);
     }
     say(format!("run {id}: a fork of {run} at {}", args.at));
-    resume(&store, &id, args.json)
+    resume(&store, &id, args.json, Stream::of(&[])?)
 }

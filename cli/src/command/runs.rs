@@ -19,7 +19,7 @@ use prunella_nodes::world::ledger;
 use prunella_nodes::world::models::Providers;
 use serde_json::{Value, json};
 
-use super::run::see_through;
+use super::run::{Stream, see_through};
 use crate::args::RunsCommand;
 use crate::exit;
 use crate::failure::{Failure, Result};
@@ -37,11 +37,11 @@ pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
             list(&store, &upkeep::filter(&status, graph, since.as_deref(), limit)?, as_json)
         }
         RunsCommand::Show { run, json: as_json } => show(&store, &run, as_json),
-        RunsCommand::Resume { run, graph, json: as_json } => {
+        RunsCommand::Resume { run, graph, stream, json: as_json } => {
             if let Some(graph) = graph {
                 travel::same_graph(&store, &run, &graph)?;
             }
-            resume(&store, &run, as_json)
+            resume(&store, &run, as_json, Stream::of(&stream)?)
         }
         RunsCommand::History { run, json: as_json } => travel::history(&store, &run, as_json),
         RunsCommand::State { run, at, since, json: as_json } => {
@@ -49,7 +49,7 @@ pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
         }
         RunsCommand::Answer { run, answers, no_resume, json: as_json } => {
             let given = travel::answer(&store, &run, &answers, as_json)?;
-            if given && !no_resume { resume(&store, &run, as_json) } else { Ok(exit::OK) }
+            if given && !no_resume { resume(&store, &run, as_json, Stream::of(&[])?) } else { Ok(exit::OK) }
         }
         RunsCommand::Update { run, scope, node, output, set, overwrite } => {
             travel::update(&store, &run, travel::change(scope, node, output, &set, &overwrite)?)
@@ -176,18 +176,18 @@ fn head(row: &RunRow, told: &Told) {
     out(format!("  at work     {}, cost ${:.4}", seconds(told.active_ms), micro(told.cost_microusd)));
 }
 
-pub(super) fn resume(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
+pub(super) fn resume(store: &Arc<Store>, name: &str, as_json: bool, stream: Stream) -> Result {
     let id = store.find(name)?;
     let row = store.row(&id)?;
     let (local, roles) = pinned(store, &row)?;
     let providers = Providers::from_roles(&roles, |name| std::env::var(name).ok())?;
-    let (engine, stop) = session::engine(store, &local, providers)?;
+    let (engine, stop) = session::engine(store, &local, providers, stream.modes())?;
     if row.status.is_over() {
         say(format!("run {id} is over; this is its result again"));
     } else {
         keep_claim(store, &id, &local)?;
     }
-    see_through(&engine, stop, &id, &local, as_json)
+    see_through(&engine, stop, &id, &local, as_json, stream)
 }
 
 /// A run that was killed or stopped may have lost its incident to another one; two at work on it are one too many.

@@ -36,6 +36,14 @@ impl Log {
         }
     }
 
+    /// How many records there are, the header included; 0 where there is no journal.
+    pub(crate) fn records(&self) -> u64 {
+        match self {
+            Self::Store(owner) => owner.seq(),
+            Self::Off(_) => 0,
+        }
+    }
+
     /// How many bytes of records this owner appended.
     pub(crate) fn recorded(&self) -> u64 {
         match self {

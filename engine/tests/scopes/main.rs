@@ -11,4 +11,6 @@ mod puppet;
 #[cfg(test)]
 mod questions;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod travel;
