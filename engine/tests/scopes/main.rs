@@ -11,6 +11,8 @@ mod puppet;
 #[cfg(test)]
 mod questions;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod travel;
