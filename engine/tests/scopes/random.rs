@@ -22,9 +22,9 @@ enum Part {
     /// A task that is repeated until its attempt is reached, or its attempts are used up.
     Loop { until: u32, most: u32 },
     /// Branches side by side.
-    Fork(Vec<Vec<Part>>),
+    Fork(Vec<Vec<Self>>),
     /// A choice between two ways.
-    Choice(Vec<Part>, Vec<Part>),
+    Choice(Vec<Self>, Vec<Self>),
     /// A call of the graph under `graphs:` for some items.
     Map { items: u32, parallel: u32, keep: bool },
     /// A call of it.
