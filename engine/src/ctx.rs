@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::blob::{BlobRef, Blobs};
 use crate::graph::Template;
+use crate::journal::{self, Chain};
 use crate::types::Type;
-use crate::{Class, Effect, Lane, NodeError};
+use crate::{Class, Effect, Lane, Name, NodeError};
 
 /// What stays the same while a task runs.
 pub struct TaskInfo {
     /// The run's id.
-    pub run: String,
+    pub run: Name,
     /// When the run was created, in milliseconds since the Unix epoch; recorded, so the same in replay.
     pub created_ms: u64,
     /// The task.
@@ -28,16 +29,24 @@ pub struct TaskInfo {
     /// What the run's settings tell every node (under `nodes`), and the node's own settings beside `with`, as JSON:
     /// `strategies`, `draft` (already evaluated), `model` (the role's resolved settings: `{role, provider, name, …}`,
     /// or null when none is configured).
-    pub settings: Value,
+    pub settings: Arc<Value>,
     /// The node's `prompt`, when it has one.
     pub prompt: Option<Template>,
     /// The type that `returns:` names, as JSON Schema, when there is one.
-    pub returns: Option<Value>,
+    pub returns: Option<Arc<Value>>,
     /// Output of this node's last execution in its scope.
     pub previous: Option<Arc<Value>>,
+    /// The hash of the journal's record that led to this task; nothing where there is no journal.
+    pub chain: Option<Chain>,
+}
+
+impl TaskInfo {
     /// The hash of the journal's record that led to this task, lower-case hex: the same on resume and in replay.
     /// Empty where there is no journal.
-    pub chain_head: String,
+    #[must_use]
+    pub fn chain_head(&self) -> String {
+        self.chain.as_ref().map(journal::hex).unwrap_or_default()
+    }
 }
 
 /// Something asked for and not yet answered.
@@ -64,12 +73,13 @@ pub struct Ctx {
     blobs: Arc<dyn Blobs>,
     asked: Rc<RefCell<Vec<Asked>>>,
     logged: Rc<RefCell<Vec<String>>>,
+    told: Rc<RefCell<Vec<Value>>>,
 }
 
 impl Ctx {
     /// A context for one task.
     pub(crate) fn new(info: TaskInfo, blobs: Arc<dyn Blobs>) -> Self {
-        Self { info: Rc::new(info), blobs, asked: Rc::default(), logged: Rc::default() }
+        Self { info: Rc::new(info), blobs, asked: Rc::default(), logged: Rc::default(), told: Rc::default() }
     }
 
     /// The facts of this task.
@@ -143,6 +153,12 @@ impl Ctx {
         self.logged.borrow_mut().push(message.into());
     }
 
+    /// Tells whoever watches the run something of the node's own, as it happens. Not recorded: when the task runs again
+    /// after a resume it is told again.
+    pub fn emit(&self, data: Value) {
+        self.told.borrow_mut().push(data);
+    }
+
     /// Stores `text` and returns its reference.
     ///
     /// # Errors
@@ -192,6 +208,11 @@ impl Ctx {
     /// What was asked for since the last call, in order. For drivers.
     pub(crate) fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.borrow_mut())
+    }
+
+    /// What was told since the last call. For drivers.
+    pub(crate) fn take_told(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.told.borrow_mut())
     }
 
     /// Lines logged since the last call. For drivers.

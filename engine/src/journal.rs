@@ -9,7 +9,7 @@ mod payload;
 mod record;
 
 pub use fold::{Divergence, Folded, Look, Pending, PendingAsk, Question, fold};
-pub(crate) use fold::{TIMED_OUT, end_record, superstep_records};
+pub(crate) use fold::{TIMED_OUT, end_record, fold_on, superstep_records};
 pub use past::{Past, Sealed};
 pub use payload::Payload;
 pub use record::{
@@ -49,7 +49,7 @@ pub fn hex(chain: &Chain) -> String {
 /// Never for a record of ours; a [`Fault`] beats a panic if serde disagrees.
 pub fn encode(record: &Record) -> Result<Vec<u8>, Fault> {
     let value = serde_json::to_value(record).map_err(|e| Fault::bug(format!("a record is no JSON: {e}")))?;
-    Ok(canonical::to_string(&value).into_bytes())
+    Ok(canonical::to_bytes(&value))
 }
 
 /// The record that `bytes` are.
@@ -59,7 +59,7 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, Fault> {
 pub fn decode(bytes: &[u8]) -> Result<Record, Fault> {
     let damaged = |why: String| Fault::new("journal.record", 21, why);
     let value: Value = serde_json::from_slice(bytes).map_err(|e| damaged(format!("no JSON: {e}")))?;
-    if canonical::to_string(&value).as_bytes() != bytes {
+    if !canonical::is(&value, bytes) {
         return Err(damaged("not in canonical form".to_owned()));
     }
     serde_json::from_value(value).map_err(|e| damaged(format!("no record: {e}")))

@@ -124,6 +124,18 @@ pub enum Command {
     Finish(Finish),
 }
 
+impl Command {
+    /// The task or question that it begins; nothing for anything else.
+    #[must_use]
+    pub fn lane(&self) -> Option<Lane> {
+        match self {
+            Self::RunTask(task) => Some(task.lane.clone()),
+            Self::Ask(ask) => Some(ask.lane.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// A task to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -348,6 +360,12 @@ impl Scheduler {
         Ok(work.out)
     }
 
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
     /// Whether the run has not begun.
     #[must_use]
     pub fn is_new(&self) -> bool {
@@ -366,6 +384,12 @@ impl Scheduler {
         self.scopes.iter().map(|(path, scope)| (path.into(), scope.state.to_map())).collect()
     }
 
+    /// The state of the scope at `path`, copied; nothing when there is no such scope now.
+    #[must_use]
+    pub fn state_of(&self, path: &str) -> Option<BTreeMap<String, Value>> {
+        self.scopes.get(path).map(|scope| scope.state.to_map())
+    }
+
     /// One value of the state of the scope at `path`.
     #[must_use]
     pub fn value(&self, path: &str, key: &str) -> Option<&Value> {
@@ -380,8 +404,9 @@ impl Scheduler {
 
     /// Supersteps so far, in all scopes.
     #[must_use]
+    #[expect(clippy::misnamed_getters, reason = "a scope's own steps are no run's")]
     pub fn steps(&self) -> u64 {
-        self.scopes.root().tally_steps
+        self.scopes.root().all_steps
     }
 
     /// The inputs, brought to their types.
@@ -441,7 +466,7 @@ impl Scheduler {
                 scope.steps += 1;
                 own = false;
             }
-            scope.tally_steps += 1;
+            scope.all_steps += 1;
             scope.tally.add(used);
             if scope.place == Place::Run {
                 return;

@@ -30,6 +30,7 @@ mod verify;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
@@ -57,6 +58,8 @@ pub struct Store {
     dir: Option<PathBuf>,
     /// Runs owned in this process while the store is in memory.
     held: Mutex<BTreeSet<String>>,
+    /// How often this process asked for a run to be ended: who changed it need not be asked for by the database.
+    wishes: AtomicU64,
 }
 
 impl std::fmt::Debug for Store {
@@ -106,7 +109,7 @@ impl Store {
     fn with(mut connection: Connection, dir: Option<PathBuf>) -> Result<Arc<Self>, Fault> {
         schema::prepare(&mut connection, dir.as_deref())?;
         let db = Db::new(connection, dir.is_some())?;
-        Ok(Arc::new(Self { db: Mutex::new(db), dir, held: Mutex::default() }))
+        Ok(Arc::new(Self { db: Mutex::new(db), dir, held: Mutex::default(), wishes: AtomicU64::new(0) }))
     }
 
     /// Where the store is; nothing when it is in memory.

@@ -25,16 +25,16 @@ impl Task {
     #[must_use]
     pub fn new(node: &str, settings: Value) -> Self {
         let info = TaskInfo {
-            run: "test".to_owned(),
+            run: "test".into(),
             created_ms: 1_700_000_000_000,
             lane: Lane::root(node, 1),
             attempt: 1,
             max_attempts: 3,
-            settings,
+            settings: Arc::new(settings),
             prompt: None,
             returns: None,
             previous: None,
-            chain_head: String::new(),
+            chain: None,
         };
         Self { info, blobs: Arc::new(MemoryBlobs::default()) }
     }
@@ -51,7 +51,7 @@ impl Task {
     /// # Errors
     /// What the node returned, or `effect.failed` with the message of an effect that failed.
     pub async fn run(self, node: &dyn Node, input: Value, world: &dyn World) -> Result<Value, NodeError> {
-        let (run, lane, blobs) = (self.info.run.clone(), self.info.lane.clone(), Arc::clone(&self.blobs));
+        let (run, lane, blobs) = (self.info.run.to_string(), self.info.lane.clone(), Arc::clone(&self.blobs));
         let ctx = Ctx::new(self.info, self.blobs);
         let mut body = pin!(node.run(&ctx, input));
         let mut ordinal = 0;
@@ -75,6 +75,7 @@ impl Task {
                     name: name.to_owned(),
                     request,
                     blobs: Arc::clone(&blobs),
+                    progress: crate::Progress::default(),
                 };
                 ordinal += 1;
                 let done =

@@ -93,7 +93,8 @@ impl Node for Analyze {
         for what in &gathered.screened {
             ctx.log(format!("screened: {what}"));
         }
-        let schema = ctx.task().returns.clone().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let schema =
+            ctx.task().returns.as_deref().cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         let model = ctx.task().settings.get("model").filter(|model| !model.is_null()).cloned();
         if let Some(model) = model
             && let Some(diagnosis) = ask(ctx, &model, &schema, &input, &typed, &gathered).await?

@@ -169,7 +169,7 @@ async fn detect(ctx: &Ctx, input: &Input, options: &Options) -> Result<Detected,
         };
         let fingerprint = found[chosen].incident.fingerprint.clone();
         let owner = ctx.call::<Claim>(&ClaimRequest { fingerprint }).await?.owner;
-        if owner != ctx.task().run {
+        if owner != ctx.task().run.as_str() {
             known[chosen].why = format!("run {owner} is at work");
             if options.again {
                 // `--again` overrides what is known, never a run that is alive.

@@ -167,7 +167,7 @@ impl Node for Generate {
         let input: Input = serde_json::from_value(raw.clone()).map_err(|e| {
             NodeError::new("node.input", format!("generate takes an incident and a reproduction: {e}"))
         })?;
-        let settings: Settings = serde_json::from_value(ctx.task().settings.clone())
+        let settings: Settings = serde_json::from_value(ctx.task().settings.as_ref().clone())
             .map_err(|e| NodeError::new("node.settings", format!("the settings of generate: {e}")))?;
         let cursor = match &ctx.task().previous {
             Some(previous) => serde_json::from_value(previous["cursor"].clone())

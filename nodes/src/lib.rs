@@ -21,5 +21,6 @@ pub mod reproduce;
 pub mod summary;
 pub mod test;
 pub mod types;
+pub mod wasm;
 pub mod world;
 pub use kinds::kinds;

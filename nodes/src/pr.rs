@@ -107,7 +107,7 @@ impl Node for Pr {
     async fn run(&self, ctx: &Ctx, input: Value) -> Result<Value, NodeError> {
         let input: Input =
             serde_json::from_value(input).map_err(|e| NodeError::new("node.input", format!("pr: {e}")))?;
-        let settings: Settings = serde_json::from_value(ctx.task().settings.clone())
+        let settings: Settings = serde_json::from_value(ctx.task().settings.as_ref().clone())
             .map_err(|e| NodeError::new("node.settings", format!("pr: {e}")))?;
         let proposal = propose(ctx, &input, &settings).await?;
         serde_json::to_value(proposal).map_err(|e| NodeError::new("node.output", format!("pr: {e}")))

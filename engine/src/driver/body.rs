@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use serde_json::Value;
 
 use super::Facts;
+use super::facts::Prepared;
 use crate::blob::Blobs;
 use crate::ctx::{Slot, Want};
 use crate::journal::{Divergence, EffectRecord, Pending, Phase, Question};
 use crate::types::Type;
-use crate::{Class, Ctx, Fault, Kinds, Name, NodeError, canonical};
+use crate::{Class, Ctx, Fault, Kinds, NodeError, canonical};
 
 /// What a poll of a body came to.
 pub(crate) enum Polled {
@@ -57,8 +59,8 @@ type Future1 = Pin<Box<dyn Future<Output = Result<Value, NodeError>>>>;
 
 /// A running task.
 pub(crate) struct Body {
-    /// The name of the graph that the task's node belongs to; empty for the run's own.
-    pub(crate) graph: Name,
+    /// What all tasks of its node share.
+    pub(crate) prepared: Rc<Prepared>,
     ctx: Ctx,
     future: Future1,
     /// By ordinal, what the journal holds, in order.
@@ -83,13 +85,13 @@ impl Body {
         now_ticks: u64,
     ) -> Result<Self, Fault> {
         let Pending { task, effects: recorded, questions, head } = pending;
-        let lane = &task.lane;
-        let kind = facts.node(&task.graph, lane)?.kind.as_str();
-        let kind = kinds.kinds.get(kind).ok_or_else(|| {
-            Fault::new("kind.unknown", 7, format!("{lane}: this program has no kind `{kind}`"))
+        let prepared = facts.prepared(kinds, &task.graph, &task.lane)?;
+        let node = prepared.node.clone().ok_or_else(|| {
+            let message = format!("{}: this program has no kind `{}`", task.lane, prepared.kind);
+            Fault::new("kind.unknown", 7, message)
         })?;
-        let ctx = Ctx::new(facts.of_task(&task, head)?, blobs);
-        let (node, inner, input) = (Arc::clone(&kind.node), ctx.clone(), task.input);
+        let ctx = Ctx::new(facts.of_task(&prepared, &task, head), blobs);
+        let (inner, input) = (ctx.clone(), task.input);
         let future: Future1 = Box::pin(async move { node.run(&inner, input).await });
         let mut by_ordinal: BTreeMap<u32, Vec<EffectRecord>> = BTreeMap::new();
         let (mut earlier_ms, mut cost_microusd) = (0_u64, 0_u64);
@@ -100,7 +102,7 @@ impl Body {
         }
         let questions = questions.into_iter().filter_map(|one| Some((one.asked.ordinal?, one)));
         Ok(Self {
-            graph: task.graph,
+            prepared,
             ctx,
             future,
             recorded: by_ordinal,
@@ -153,6 +155,11 @@ impl Body {
     /// Lines logged since the last call.
     pub(crate) fn logged(&self) -> Vec<String> {
         self.ctx.take_logged()
+    }
+
+    /// What it told since the last call.
+    pub(crate) fn told(&self) -> Vec<Value> {
+        self.ctx.take_told()
     }
 
     /// What the journal holds of the effect, oldest first.

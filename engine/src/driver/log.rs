@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::Fault;
-use crate::journal::Record;
+use crate::journal::{Chain, Record};
 use crate::store::{Durability, Owner, RunStatus};
 
 /// Where a run's records go.
@@ -28,11 +28,35 @@ impl Log {
         matches!(self, Self::Store(_))
     }
 
-    /// The chain hash of the last record, in hex; empty where there is no journal.
-    pub(crate) fn head(&self) -> String {
+    /// The chain hash of the last record; nothing where there is no journal.
+    pub(crate) fn head(&self) -> Option<Chain> {
         match self {
-            Self::Store(owner) => owner.head(),
-            Self::Off(_) => String::new(),
+            Self::Store(owner) => Some(owner.chain()),
+            Self::Off(_) => None,
+        }
+    }
+
+    /// How many records there are, the header included; 0 where there is no journal.
+    pub(crate) fn records(&self) -> u64 {
+        match self {
+            Self::Store(owner) => owner.seq(),
+            Self::Off(_) => 0,
+        }
+    }
+
+    /// How many bytes of records this owner appended.
+    pub(crate) fn recorded(&self) -> u64 {
+        match self {
+            Self::Store(owner) => owner.appended(),
+            Self::Off(_) => 0,
+        }
+    }
+
+    /// Keeps `content`, which follows from all records so far.
+    pub(crate) fn snapshot(&mut self, content: &[u8]) -> Result<(), Fault> {
+        match self {
+            Self::Store(owner) => owner.put_snapshot(owner.seq().saturating_sub(1), content),
+            Self::Off(_) => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use std::sync::Arc;
 
-use super::model::{Limits, ModelRole, Outcome, Reducer, RetryPolicy};
+use super::model::{At, Failed, Limits, ModelRole, Outcome, Reducer, RetryPolicy};
 use super::yaml::{Node, Span};
 use crate::types::{Record, Type};
 
@@ -42,6 +42,10 @@ pub(crate) struct Ast<'y> {
     pub(crate) ends: Decls<(Outcome, Option<Value1<'y>>)>,
     pub(crate) start: Option<Name>,
     pub(crate) nodes: Decls<NodeAst<'y>>,
+    /// The type that its ends give, where it says.
+    pub(crate) returns: Option<Decl<Option<Type>>>,
+    /// The graphs under `graphs:`.
+    pub(crate) graphs: Decls<Self>,
     /// A section of names could not be read: an unknown target may be one of them.
     pub(crate) partial: bool,
     /// Names that the file has under `nodes` and `ends`, also of those that could not be read.
@@ -80,15 +84,74 @@ pub(crate) struct NodeAst<'y> {
     pub(crate) kind: Name,
     /// Whether this program has the kind.
     pub(crate) known: bool,
+    pub(crate) does: DoesAst<'y>,
     pub(crate) with: Vec<(Name, Value1<'y>)>,
-    pub(crate) writes: Vec<(Name, Value1<'y>)>,
+    pub(crate) writes: Vec<WriteAst<'y>>,
     pub(crate) literals: Vec<(Name, Value)>,
     pub(crate) conditions: Vec<(Name, Cel<'y>)>,
     pub(crate) model: Option<Name>,
     pub(crate) returns: Option<Type>,
     pub(crate) template: Option<TemplateAst<'y>>,
     pub(crate) retry: RetryPolicy,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) on_error: Option<OnErrorAst<'y>>,
+    pub(crate) interrupt: Option<InterruptAst<'y>>,
     pub(crate) next: Option<NextAst<'y>>,
+}
+
+/// What a node does when it is entered.
+#[derive(Debug)]
+pub(crate) enum DoesAst<'y> {
+    Run,
+    /// Nothing: the graph is not named.
+    Call(Option<Name>),
+    Map(MapAst<'y>),
+}
+
+impl DoesAst<'_> {
+    /// The graph that it calls.
+    pub(crate) fn graph(&self) -> Option<&Name> {
+        match self {
+            DoesAst::Run => None,
+            DoesAst::Call(graph) => graph.as_ref(),
+            DoesAst::Map(map) => map.graph.as_ref(),
+        }
+    }
+}
+
+/// A call for every item of a list.
+#[derive(Debug)]
+pub(crate) struct MapAst<'y> {
+    pub(crate) graph: Option<Name>,
+    pub(crate) over: Option<Cel<'y>>,
+    pub(crate) parallel: u32,
+    pub(crate) failed: Failed,
+}
+
+/// One entry of `writes`.
+#[derive(Debug)]
+pub(crate) struct WriteAst<'y> {
+    pub(crate) key: Name,
+    pub(crate) value: Value1<'y>,
+    /// The place of `overwrite`, where the value is `{overwrite: VALUE}`.
+    pub(crate) overwrite: Option<Span>,
+}
+
+/// Where a node leads when it fails.
+#[derive(Debug)]
+pub(crate) struct OnErrorAst<'y> {
+    pub(crate) to: Name,
+    pub(crate) writes: Vec<WriteAst<'y>>,
+}
+
+/// A point at which a person is asked.
+#[derive(Debug)]
+pub(crate) struct InterruptAst<'y> {
+    pub(crate) at: At,
+    pub(crate) when: Option<Cel<'y>>,
+    pub(crate) ask: Option<Value1<'y>>,
+    /// Nothing: it could not be read.
+    pub(crate) answer: Option<Type>,
 }
 
 /// A template and what its kind adds to the variables.
@@ -102,8 +165,18 @@ pub(crate) struct TemplateAst<'y> {
 /// Where a node leads.
 #[derive(Debug)]
 pub(crate) enum NextAst<'y> {
-    To(Name),
+    Go(StepAst),
     Choose(Vec<ArmAst<'y>>),
+    Switch(SwitchAst<'y>),
+    Goto { name: Cel<'y>, among: Vec<Name> },
+}
+
+/// A choice by a word.
+#[derive(Debug)]
+pub(crate) struct SwitchAst<'y> {
+    pub(crate) on: Cel<'y>,
+    pub(crate) cases: Vec<(Name, StepAst)>,
+    pub(crate) otherwise: Option<(Span, StepAst)>,
 }
 
 /// One arm of a choice.
@@ -116,10 +189,26 @@ pub(crate) struct ArmAst<'y> {
 }
 
 /// Where an arm leads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum StepAst {
     To(Name),
+    Fork(Vec<Name>),
     Retry { head: Name, max_attempts: u32, exhausted: Name },
+}
+
+impl NextAst<'_> {
+    /// Every step that may be taken.
+    pub(crate) fn steps(&self) -> Vec<StepAst> {
+        match self {
+            NextAst::Go(step) => vec![step.clone()],
+            NextAst::Choose(arms) => arms.iter().map(|arm| arm.step.clone()).collect(),
+            NextAst::Switch(switch) => {
+                let cases = switch.cases.iter().map(|(_, step)| step.clone());
+                cases.chain(switch.otherwise.iter().map(|(_, step)| step.clone())).collect()
+            }
+            NextAst::Goto { among, .. } => among.iter().cloned().map(StepAst::To).collect(),
+        }
+    }
 }
 
 impl Cel<'_> {

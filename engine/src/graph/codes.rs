@@ -180,11 +180,58 @@ pub const CODES: &[Code] = &[
         "a secret in the file",
         "Graph files are committed, stored with every run and travel in traces. Secrets are named in the configuration and enter where a credential is meant.",
     ),
+    code(
+        "E049",
+        "a word that never comes",
+        "The expression of a `switch` is one of the words of its enum; a case for another word is never taken.",
+    ),
+    code(
+        "E050",
+        "branches that never meet",
+        "All branches of a fan-out come together at one node, through which every path of each of them leads; what they wrote lands there. A branch cannot come to an end by itself.",
+    ),
+    code(
+        "E051",
+        "a branch without a node",
+        "The branch begins where the branches meet, so there is nothing in it. The node follows the fan-out anyway.",
+    ),
+    code(
+        "E052",
+        "a retry that leaves its branch",
+        "A branch has a state and counters of its own, so a loop begins and ends inside it. To go back behind the fan-out, lead to the node where the branches meet, and retry there.",
+    ),
+    code(
+        "E053",
+        "parallel writers of a plain key",
+        "Branches run side by side, and a key without a reducer keeps one value: which one would depend on who was last. Give the key a reducer, or each branch a key of its own.",
+    ),
+    code(
+        "E054",
+        "an overwrite beside another write",
+        "An overwrite replaces whatever is there, so what a branch beside it wrote would be lost or not, by chance.",
+    ),
+    code(
+        "E055",
+        "a graph that calls itself",
+        "Directly or through others: a run of it would never end. A loop is closed by a retry edge, which has a bound.",
+    ),
+    code("E056", "unknown graph", "`graph:` names one of the graphs under `graphs:` of the same file."),
+    code(
+        "E057",
+        "an end that gives nothing",
+        "A graph that says what it `returns` gives it at every end that means success; a map collects what its graph gives.",
+    ),
+    code(
+        "E058",
+        "a failed item that nobody takes",
+        "With `failed: fail` an item that comes to an end of failure fails the map, and a map that fails needs somewhere to go.",
+    ),
     code("W001", "a state key that is not used", "Nothing writes it, or nothing reads it."),
     code("W002", "an input that is not used", "Nothing reads it, yet every run must give it."),
     code("W003", "a type that is not used", "No input, state key or node mentions it."),
     code("W004", "a model role that is not used", "No node names it."),
     code("W005", "an end that is not reached", "No edge, limit or retry leads to it."),
+    code("W006", "a graph that is not called", "No node of the file calls it."),
 ];
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod convert;
 pub(crate) mod infer;
+mod part;
 mod runtime;
 pub(crate) mod ty;
 
@@ -275,6 +276,7 @@ impl Expr {
         present: &[u64],
     ) -> Self {
         runtime::rewrite(&mut tree, present);
+        part::mark(&mut tree);
         Self { source: source.to_owned(), code: Code::Cel(Arc::new(Program { tree, types })) }
     }
 

@@ -40,6 +40,7 @@ pub(crate) fn form(graph: &Graph) -> Value {
         returns,
         graphs,
     } = graph;
+    // What may be large is moved in: `json!` copies the values that it is given.
     let mut form = json!({
         "format": 1,
         "name": name,
@@ -53,8 +54,8 @@ pub(crate) fn form(graph: &Graph) -> Value {
         "limits": limit(limits),
         "ends": map(ends, |end| json!({"outcome": end.outcome, "output": end.output.as_ref().map(source)})),
         "start": start,
-        "nodes": map(nodes, node),
     });
+    form["nodes"] = map(nodes, node);
     // What a graph does not use is not in its form, so that a new part of the language changes no hash.
     if let Some(returns) = returns {
         form["returns"] = Value::from(returns.to_string());
@@ -101,16 +102,16 @@ fn node(node: &NodeDef) -> Value {
         conditions.iter().map(|(key, expr)| (key.clone(), Value::from(expr.source.as_str()))).collect();
     let mut form = json!({
         "kind": kind,
-        "with": map(with, source),
-        "writes": map(writes, write),
         "literals": literals,
-        "conditions": conditions,
         "model": model,
         "returns": returns.as_ref().map(Type::to_string),
         "prompt": prompt.as_ref().map(|prompt| prompt.source.as_ref()),
         "retry": {"tries": retry.tries, "backoff_ms": retry.backoff_ms},
-        "next": leads(next),
     });
+    form["with"] = map(with, source);
+    form["writes"] = map(writes, write);
+    form["conditions"] = conditions;
+    form["next"] = leads(next);
     match does {
         Does::Run => {}
         Does::Call(graph) => form["graph"] = Value::from(graph.as_str()),
@@ -142,10 +143,10 @@ fn write(write: &Write) -> Value {
 
 fn source(source_: &Source) -> Value {
     match source_ {
-        Source::Literal(value) => json!({"literal": value}),
-        Source::Expr(expr) => json!({"cel": expr.source}),
-        Source::List(items) => json!({"list": items.iter().map(source).collect::<Vec<_>>()}),
-        Source::Map(entries) => json!({"map": map(entries, source)}),
+        Source::Literal(value) => one("literal", value.clone()),
+        Source::Expr(expr) => one("cel", Value::from(expr.source.as_str())),
+        Source::List(items) => one("list", items.iter().map(source).collect()),
+        Source::Map(entries) => one("map", map(entries, source)),
     }
 }
 
@@ -176,7 +177,7 @@ fn leads(next: &Next) -> Value {
 /// A step; `when` is that of the arm it stands in.
 fn step(when: Option<Option<&str>>, step: &Step) -> Value {
     let mut form = match step {
-        Step::To(to) => json!({"to": target(to)}),
+        Step::To(to) => one("to", target(to)),
         // The join follows from the rest of the graph.
         Step::Fork(fork) => json!({"fork": fork.branches}),
         Step::Retry { head, max_attempts, exhausted } => {
@@ -191,7 +192,12 @@ fn step(when: Option<Option<&str>>, step: &Step) -> Value {
 
 fn target(target: &Target) -> Value {
     match target {
-        Target::Node(name) => json!({"node": name}),
-        Target::End(name) => json!({"end": name}),
+        Target::Node(name) => one("node", Value::from(name.as_str())),
+        Target::End(name) => one("end", Value::from(name.as_str())),
     }
+}
+
+/// An object of one entry.
+fn one(key: &str, value: Value) -> Value {
+    Value::Object(std::iter::once((key.to_owned(), value)).collect())
 }

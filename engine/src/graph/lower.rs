@@ -20,7 +20,7 @@ use take::{entries, name_of};
 pub(crate) const RESERVED: [&str; 4] = ["inputs", "output", "attempt", "max_attempts"];
 
 /// Keys of a graph file.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "format",
     "name",
     "description",
@@ -32,7 +32,13 @@ const KEYS: [&str; 11] = [
     "ends",
     "start",
     "nodes",
+    "returns",
+    "graphs",
 ];
+/// Keys of a graph under `graphs:`, which shares `types` and `models` with the file.
+const INNER: [&str; 8] = ["description", "inputs", "state", "limits", "ends", "start", "nodes", "returns"];
+
+type Entries = [(super::yaml::Key, Node)];
 
 /// Lowers `root`. What is wrong is in the report; what could be read is in the result.
 pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) -> Option<Ast<'y>> {
@@ -52,27 +58,60 @@ pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) 
                 .suggest(&key.name, KEYS);
         }
     }
-    let missing: Vec<String> = ["name", "ends", "start", "nodes"]
-        .into_iter()
-        .filter(|key| get(key).is_none())
+    missing(top, &["name", "ends", "start", "nodes"], &(root.span.start..root.span.start), report);
+    let mut types = header::types(get("types"), kinds, report);
+    let name = get("name").and_then(|(_, value)| name_of(value, "the graph's name", report));
+    let mut ast = graph(name.map_or_else(String::new, |name| name.text), top, kinds, &mut types, report);
+    ast.models = header::models(get("models"), report);
+    if let Some((_, value)) = get("graphs") {
+        for (key, value) in entries(value, "`graphs`", report) {
+            let Some(name) = take::checked(&key.name, &key.span, "a graph's name", report) else { continue };
+            let Data::Map(inner) = &value.data else {
+                report.error("E007", &value.span, format!("a graph is a map, this is {}", value.shape()));
+                continue;
+            };
+            for (key, _) in inner {
+                if !INNER.contains(&key.name.as_str()) {
+                    let message = format!("a graph under `graphs` has no key `{}`", key.name);
+                    report.error("E006", &key.span, message).suggest(&key.name, INNER);
+                }
+            }
+            missing(inner, &["ends", "start", "nodes"], &key.span, report);
+            let inner = graph(name.text.clone(), inner, kinds, &mut types, report);
+            ast.graphs.insert(name.text, Decl { span: key.span.clone(), value: inner });
+        }
+    }
+    (ast.types, ast.types_used) = types.finish();
+    Some(ast)
+}
+
+/// Reports keys that a graph needs and does not have.
+fn missing(entries: &Entries, needed: &[&str], span: &super::yaml::Span, report: &mut Report<'_>) {
+    let missing: Vec<String> = needed
+        .iter()
+        .filter(|key| !entries.iter().any(|(known, _)| known.name == **key))
         .map(|key| format!("`{key}`"))
         .collect();
     if !missing.is_empty() {
-        report.error(
-            "E005",
-            &(root.span.start..root.span.start),
-            format!("the graph has no {}", missing.join(", ")),
-        );
+        report.error("E005", span, format!("the graph has no {}", missing.join(", ")));
     }
-    let mut types = header::types(get("types"), kinds, report);
+}
+
+/// The parts of one graph: of the file's own, or of one under `graphs:`.
+fn graph<'y>(
+    name: String,
+    entries: &'y Entries,
+    kinds: &Kinds,
+    types: &mut header::Types<'_>,
+    report: &mut Report<'_>,
+) -> Ast<'y> {
+    let get = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(key, value)| (key, value));
     let mut ast = Ast {
-        name: get("name")
-            .and_then(|(_, value)| name_of(value, "the graph's name", report))
-            .map_or_else(String::new, |n| n.text),
+        name,
         description: get("description").and_then(|(_, value)| take::text(value, report)).unwrap_or_default(),
-        inputs: header::inputs(get("inputs"), &mut types, report),
-        models: header::models(get("models"), report),
-        state: header::state(get("state"), &mut types, report),
+        inputs: header::inputs(get("inputs"), types, report),
+        models: IndexMap::new(),
+        state: header::state(get("state"), types, report),
         types: IndexMap::new(),
         types_used: Vec::new(),
         limits: Limits { steps: None, wall_ms: None, cost_microusd: None, exhausted: String::new() },
@@ -80,6 +119,9 @@ pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) 
         ends: header::ends(get("ends"), report),
         start: get("start").and_then(|(_, value)| name_of(value, "a node", report)),
         nodes: IndexMap::new(),
+        returns: get("returns")
+            .map(|(key, value)| Decl { span: key.span.clone(), value: types.ty(value, report) }),
+        graphs: IndexMap::new(),
         // A section that is not there, or is no map, leaves every name in question.
         partial: ["ends", "nodes"]
             .into_iter()
@@ -93,14 +135,13 @@ pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) 
         }
     }
     if let Some((key, value)) = get("nodes") {
-        ast.nodes = nodes(value, kinds, &mut types, report);
+        ast.nodes = nodes(value, kinds, types, report);
         if ast.nodes.is_empty() && matches!(&value.data, Data::Map(entries) if entries.is_empty()) {
             report.error("E005", &key.span, "the graph has no nodes");
         }
     }
-    (ast.types, ast.types_used) = types.finish();
     taken(&ast, report);
-    Some(ast)
+    ast
 }
 
 fn nodes<'y>(

@@ -417,7 +417,7 @@ pub struct Fork {
 }
 
 /// A node or an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A node by name.
     Node(String),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Chain, Commit, EffectRecord, EndRecord, Header, Interrupt, Past, Payload, Record, Route,
-    UpdateRecord, encode, hex, link,
+    UpdateRecord, encode, link,
 };
 use crate::blob::Blobs;
 use crate::graph::Graph;
@@ -74,8 +74,8 @@ pub struct Pending {
     pub effects: Vec<EffectRecord>,
     /// What its body asked a person, in order.
     pub questions: Vec<Question>,
-    /// The hash of the record that led to it, in hex: its route's, or the header's.
-    pub head: String,
+    /// The hash of the record that led to it: its route's, or the header's. Nothing where there is no journal.
+    pub head: Option<Chain>,
 }
 
 /// A question of a node's body.
@@ -127,6 +127,23 @@ pub fn fold(
     look: &mut Look<'_>,
 ) -> Result<Folded, Fault> {
     let (scheduler, commands) = begun(graph, &past.header, blobs)?;
+    walk(scheduler, commands, past, blobs, look)
+}
+
+/// Folds records onto a scheduler that stood where they begin. The tasks under way there may have effects before them,
+/// so this is for looking at states, not for going on.
+pub(crate) fn fold_on(mut scheduler: Scheduler, past: &Past, blobs: &dyn Blobs) -> Result<Folded, Fault> {
+    let commands = scheduler.under_way()?;
+    walk(scheduler, commands, past, blobs, &mut |_, _| Ok(None))
+}
+
+fn walk(
+    scheduler: Scheduler,
+    commands: Vec<Command>,
+    past: &Past,
+    blobs: &dyn Blobs,
+    look: &mut Look<'_>,
+) -> Result<Folded, Fault> {
     let mut folding = Folding {
         scheduler,
         blobs,
@@ -420,7 +437,7 @@ impl Folding<'_> {
             match command {
                 Command::RunTask(task) => {
                     let (effects, questions) = (Vec::new(), Vec::new());
-                    let pending = Pending { task, effects, questions, head: hex(&self.chain) };
+                    let pending = Pending { task, effects, questions, head: Some(self.chain) };
                     self.tasks.insert(pending.task.lane.clone(), pending);
                 }
                 Command::Ask(ask) => {

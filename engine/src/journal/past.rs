@@ -1,6 +1,6 @@
 //! A journal as it is read back.
 
-use super::{Chain, Header, Record, hex};
+use super::{Chain, Header, Record, encode, hex, link};
 use crate::{Fault, format};
 
 /// A record as it is stored.
@@ -45,6 +45,17 @@ impl Past {
         };
         format::readable("the journal", header.format, format::JOURNAL)?;
         Ok(Self { header, root, records: records.collect() })
+    }
+
+    /// The same journal with one more record.
+    ///
+    /// # Errors
+    /// Never for a record of ours.
+    pub(crate) fn push(&mut self, record: Record) -> Result<(), Fault> {
+        let bytes = encode(&record)?;
+        let chain = link(self.records.last().map_or(&self.root, |last| &last.chain), &bytes);
+        self.records.push(Sealed { record, bytes, chain });
+        Ok(())
     }
 
     /// Whether the run is over.

@@ -27,11 +27,10 @@ impl Payload {
     /// # Errors
     /// When the blob cannot be stored.
     pub fn pack(value: &Value, blobs: &dyn Blobs) -> Result<Self, Fault> {
-        let text = canonical::to_string(value);
-        if text.len() <= INLINE {
+        if canonical::fits(value, INLINE) {
             return Ok(Self::Inline(value.clone()));
         }
-        Ok(Self::Blob(blobs.put(text.as_bytes())?))
+        Ok(Self::Blob(blobs.put(&canonical::to_bytes(value))?))
     }
 
     /// Packs a written value of a commit whose output is `output`: what the output holds is not stored twice.

@@ -50,9 +50,10 @@ impl Engine {
     pub fn answer(&self, run: &str, answers: &BTreeMap<String, Value>) -> Result<(), Fault> {
         let store = self.store();
         let (mut owner, sealed) = store.own(run)?;
-        let past = Past::of(sealed)?;
+        let mut past = Past::of(sealed)?;
         let facts = self.facts(&past.header)?;
-        let folded = journal::fold(&facts.graph, &past, store.as_ref(), &mut |_, _| Ok(None))?;
+        let fold = |past: &Past| journal::fold(&facts.graph, past, store.as_ref(), &mut |_, _| Ok(None));
+        let folded = fold(&past)?;
         let open = open(&facts, &folded, &self.tools.kinds)?;
         if answers.is_empty() {
             return Err(Fault::new("interrupt.none", 2, "there is no answer to give").help(known(&open)));
@@ -60,6 +61,7 @@ impl Engine {
         let at_ms = self.tools.clock.now_ms();
         let mut records = folded.owed.clone();
         records.extend(unasked(&folded, store, at_ms)?);
+        records.iter().try_for_each(|record| past.push(record.clone()))?;
         for (id, value) in answers {
             let asked = open.iter().find(|one| one.id == *id).ok_or_else(|| {
                 let message = format!("run {run} does not wait for an answer to `{}`", id.escape_debug());
@@ -70,7 +72,14 @@ impl Engine {
                     .help(format!("it takes {}: {}", asked.answer, asked.question))
             })?;
             let value = Payload::pack(&self.options.redactor.value(value.clone()), store.as_ref())?;
-            records.push(Record::Answer(Answer { lane: asked.lane.clone(), id: id.clone(), value, at_ms }));
+            let answer = Record::Answer(Answer { lane: asked.lane.clone(), id: id.clone(), value, at_ms });
+            past.push(answer.clone())?;
+            records.push(answer);
+            // What follows from an answer stands behind it, before the next one.
+            for owed in fold(&past)?.owed {
+                past.push(owed.clone())?;
+                records.push(owed);
+            }
         }
         owner.append(&records, None, Durability::Disk, at_ms)
     }

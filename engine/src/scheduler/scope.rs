@@ -183,7 +183,7 @@ pub(super) struct Scope {
     /// Steps of its own, those of joined branches and returned calls included: the same whatever ran first.
     pub(super) steps: u64,
     /// Steps of its own and of all that runs below it, as they come.
-    pub(super) tally_steps: u64,
+    pub(super) all_steps: u64,
     /// What it and all below it used.
     pub(super) tally: Used,
 }
@@ -203,7 +203,7 @@ impl Scope {
             seen: BTreeMap::new(),
             steps_before: 0,
             steps: 0,
-            tally_steps: 0,
+            all_steps: 0,
             tally: Used::default(),
         }
     }
@@ -245,7 +245,7 @@ impl Scope {
     pub(super) fn limit_reached(&self) -> Option<&'static str> {
         let limits = &self.plan.graph.limits;
         let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used >= limit);
-        if over(limits.steps, self.tally_steps) {
+        if over(limits.steps, self.all_steps) {
             Some("steps")
         } else if over(limits.wall_ms, self.tally.active_ms) {
             Some("wall")

@@ -38,7 +38,7 @@ struct ScopeSnapshot {
     seen: BTreeMap<String, SeenSnapshot>,
     steps_before: u64,
     steps: u64,
-    tally_steps: u64,
+    all_steps: u64,
     tally: Used,
 }
 
@@ -109,7 +109,7 @@ impl Scheduler {
                 seen,
                 steps_before: scope.steps_before,
                 steps: scope.steps,
-                tally_steps: scope.tally_steps,
+                all_steps: scope.all_steps,
                 tally: scope.tally,
             };
             if path.is_empty() {
@@ -173,7 +173,7 @@ fn of_scope(scope: &Scope) -> ScopeSnapshot {
         seen: scope.seen.iter().filter_map(seen).collect(),
         steps_before: scope.steps_before,
         steps: scope.steps,
-        tally_steps: scope.tally_steps,
+        all_steps: scope.all_steps,
         tally: scope.tally,
     }
 }

@@ -1,6 +1,7 @@
 //! The table of runs: listing, finding, and what was wanted of one from outside.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -29,7 +30,8 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    const ALL: [Self; 6] =
+    /// All of them.
+    pub const ALL: [Self; 6] =
         [Self::Created, Self::Running, Self::Ended, Self::Stopped, Self::Waiting, Self::Cancelled];
 
     /// The word in the store and in JSON.
@@ -176,8 +178,14 @@ impl Store {
     pub fn want_cancel(self: &Arc<Self>, id: &str) -> Result<(), Fault> {
         self.lock()
             .execute("UPDATE runs SET wanted = 'cancel' WHERE id = ?1", [id])
-            .map(|_| ())
-            .map_err(|e| sql(&e, "cancel the run"))
+            .map_err(|e| sql(&e, "cancel the run"))?;
+        self.wishes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Rises with every wish of this process to end a run; those of other processes are in the database alone.
+    pub(crate) fn wishes(&self) -> u64 {
+        self.wishes.load(Ordering::Relaxed)
     }
 
     /// Whether somebody asked for the run to be ended.

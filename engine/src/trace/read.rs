@@ -97,7 +97,7 @@ impl<'a> File<'a> {
             let code = if self.at == 0 { "trace.magic" } else { "trace.line" };
             damaged(code, format!("{}: no JSON: {e}", self.place()))
         })?;
-        if canonical::to_string(&value).as_bytes() != line {
+        if !canonical::is(&value, line) {
             return Err(self.wrong("the line is not in canonical form"));
         }
         self.at += length + 1;
@@ -109,7 +109,7 @@ impl<'a> File<'a> {
         if !self.packed.is_empty() {
             return Err(self.wrong("a record stands among the blobs"));
         }
-        let bytes = canonical::to_string(record).into_bytes();
+        let bytes = canonical::to_bytes(record);
         let link = journal::link(self.records.last().map_or(&journal::ROOT, |last| &last.chain), &bytes);
         if blake3::Hash::from_bytes(link).to_hex().as_str() != chain {
             return Err(damaged("journal.chain", format!("record {number}: the chain is broken")));

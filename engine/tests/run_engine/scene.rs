@@ -68,7 +68,7 @@ impl Node for Scripted {
             }
             _ => {
                 // Made from the journal, and so the same on every resume and replay.
-                let after = format!("it after {}", &ctx.task().chain_head[..16]);
+                let after = format!("it after {}", &ctx.task().chain_head()[..16]);
                 Ok(
                     json!({"url": ctx.call::<Ship>(&ask(&after)).await?, "draft": ctx.task().settings["draft"]}),
                 )

@@ -64,7 +64,7 @@ pub(super) fn message(title: &str, body: &str, trailers: &str) -> String {
 
 /// The trailers of both commits. Nobody signs off here: that is for a person.
 pub(super) fn trailers(task: &TaskInfo, origin: &str, fingerprint: &str) -> String {
-    let root = if task.chain_head.is_empty() { "none" } else { &task.chain_head };
+    let root = task.chain.as_ref().map_or_else(|| "none".to_owned(), |_| task.chain_head());
     format!(
         "Assisted-by: Prunella {} ({})\nPrunella-Run: {}@{root}\nIncident: {}",
         env!("CARGO_PKG_VERSION"),

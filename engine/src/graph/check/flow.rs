@@ -21,6 +21,9 @@ pub(super) struct Flow {
     pub(super) plain: Vec<(usize, usize)>,
     /// Plain edges to ends, by end.
     pub(super) ends: Vec<(usize, String)>,
+    /// Those of both that are taken when a node fails, and those that are taken when it does not.
+    pub(super) failing: BTreeSet<(usize, Target)>,
+    pub(super) going: BTreeSet<(usize, Target)>,
     /// The first node.
     pub(super) start: usize,
     /// Nodes that a path from the start reaches.
@@ -43,8 +46,18 @@ pub(super) fn check(ast: &Ast<'_>, targets: &Targets, report: &mut Report<'_>) -
         graph.add_node(());
     }
     let start = ast.start.as_ref().and_then(|start| ast.nodes.get_index_of(&start.text)).unwrap_or_default();
-    let mut flow = Flow { order: None, plain: Vec::new(), ends: Vec::new(), start, reached: BTreeSet::new() };
-    for edge in targets.edges.iter().filter(|edge| edge.kind == EdgeKind::Plain) {
+    let mut flow = Flow {
+        order: None,
+        plain: Vec::new(),
+        ends: Vec::new(),
+        failing: BTreeSet::new(),
+        going: BTreeSet::new(),
+        start,
+        reached: BTreeSet::new(),
+    };
+    for edge in targets.edges.iter().filter(|edge| edge.kind != EdgeKind::Retry) {
+        let taken = if edge.kind == EdgeKind::Error { &mut flow.failing } else { &mut flow.going };
+        taken.insert((edge.from, edge.to.clone()));
         match &edge.to {
             Target::Node(name) => {
                 if let Some(to) = ast.nodes.get_index_of(name) {
@@ -127,7 +140,7 @@ fn loops(ast: &Ast<'_>, targets: &Targets, graph: &Plain, flow: &Flow, report: &
                 Target::Node(name) => ast.nodes.get_index_of(name),
                 Target::End(_) => None,
             };
-            edge.kind == EdgeKind::Plain && to.is_some_and(|to| own(edge.from, to) && to <= edge.from)
+            edge.kind != EdgeKind::Retry && to.is_some_and(|to| own(edge.from, to) && to <= edge.from)
         });
         let Some(edge) = closing else { continue };
         let path: Vec<&str> = nodes.iter().take(8).map(|node| name(ast, *node)).collect();

@@ -26,6 +26,10 @@ pub(super) struct Seen {
     pub(super) reads: Vec<(When, String, Span)>,
     /// Keys that a node writes.
     pub(super) writes: BTreeMap<usize, BTreeSet<String>>,
+    /// Keys that a node writes only when it fails.
+    pub(super) error_writes: BTreeMap<usize, BTreeSet<String>>,
+    /// Every place where a key is written, and whether it is overwritten there.
+    pub(super) places: Vec<(usize, String, Span, bool)>,
     /// Inputs that are read by name.
     pub(super) inputs: BTreeSet<String>,
     /// `inputs` is read as a whole.
@@ -39,15 +43,18 @@ impl Seen {
         self.reads.push((when, key.to_owned(), span));
     }
 
-    pub(super) fn write(&mut self, node: usize, key: &str) {
-        self.writes.entry(node).or_default().insert(key.to_owned());
+    /// Notes a write of the node, of its error target where `error`.
+    pub(super) fn write(&mut self, node: usize, key: &str, span: Span, overwrite: bool, error: bool) {
+        let written = if error { &mut self.error_writes } else { &mut self.writes };
+        written.entry(node).or_default().insert(key.to_owned());
+        self.places.push((node, key.to_owned(), span, overwrite));
     }
 }
 
 /// Warns of what is not used.
 pub(super) fn check(seen: &Seen, ast: &Ast<'_>, targets: &Targets, report: &mut Report<'_>) {
     let read: BTreeSet<&str> = seen.reads.iter().map(|(_, key, _)| key.as_str()).collect();
-    let written: BTreeSet<&str> = seen.writes.values().flatten().map(String::as_str).collect();
+    let written: BTreeSet<&str> = seen.places.iter().map(|(_, key, _, _)| key.as_str()).collect();
     for (name, key) in &ast.state {
         let what = match (read.contains(name.as_str()), written.contains(name.as_str())) {
             (true, true) => continue,
@@ -62,16 +69,6 @@ pub(super) fn check(seen: &Seen, ast: &Ast<'_>, targets: &Targets, report: &mut 
             report.warning("W002", &input.span, format!("the input `{name}` is never read"));
         }
     }
-    for (name, record) in &ast.types {
-        if !ast.types_used.contains(name) {
-            report.warning("W003", &record.span, format!("the type `{name}` is never used"));
-        }
-    }
-    for (name, role) in &ast.models {
-        if !seen.models.contains(name) {
-            report.warning("W004", &role.span, format!("the model role `{name}` is never used"));
-        }
-    }
     let ends: BTreeSet<&str> = targets
         .edges
         .iter()
@@ -84,6 +81,20 @@ pub(super) fn check(seen: &Seen, ast: &Ast<'_>, targets: &Targets, report: &mut 
     for (name, end) in &ast.ends {
         if !ends.contains(name.as_str()) {
             report.warning("W005", &end.span, format!("nothing leads to the end `{name}`"));
+        }
+    }
+}
+
+/// Warns of what the file declares for all of its graphs and none uses; `roles` are the model roles that nodes name.
+pub(super) fn of_file(ast: &Ast<'_>, roles: &BTreeSet<String>, report: &mut Report<'_>) {
+    for (name, record) in &ast.types {
+        if !ast.types_used.contains(name) {
+            report.warning("W003", &record.span, format!("the type `{name}` is never used"));
+        }
+    }
+    for (name, role) in &ast.models {
+        if !roles.contains(name) {
+            report.warning("W004", &role.span, format!("the model role `{name}` is never used"));
         }
     }
 }

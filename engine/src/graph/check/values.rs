@@ -3,40 +3,67 @@
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
-use super::super::ast::{ArmAst, Cel, Name, NextAst, NodeAst, StepAst, Value1, ValueData};
+use super::super::ast::{Cel, DoesAst, InterruptAst, Name, NodeAst, Value1, ValueData, WriteAst};
 use super::super::expr::infer::{self, Inferred};
 use super::super::expr::ty::Ty;
 use super::super::lower::{RESERVED, inner};
-use super::super::model::{Arm, Does, End, Guard, Next, NodeDef, Source, Step, Target, Write};
+use super::super::model::{At, End, Interrupt, NodeDef, OnError, Outcome, Reducer, Source, Write};
 use super::super::yaml::Span;
 use super::super::{Expr, expr};
-use super::targets::{Targets, find};
+use super::forks::Joined;
+use super::targets::find;
 use super::unused::When;
 use super::{Check, template};
 use crate::types::Type;
-use crate::{Kind, Output};
 
-/// The variables at one place: inputs, state, attempts, and `output` after the node ran.
+/// What is there at one place beside state, inputs and attempts.
+#[derive(Clone, Default)]
+pub(super) struct Local {
+    /// By name; nothing as a type: it is not known.
+    names: Vec<(&'static str, Option<Type>)>,
+}
+
+impl Local {
+    fn with(mut self, name: &'static str, ty: Option<Type>) -> Self {
+        self.names.push((name, ty));
+        self
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|(known, _)| *known == name)
+    }
+}
+
+/// The variables at one place: inputs, state, attempts, and what is there locally.
 struct Variables<'a, 'y> {
     ast: &'a super::Ast<'y>,
     inputs: &'a Option<Type>,
-    /// Nothing: there is no `output` here. `Some(None)`: its type is not known.
-    output: Option<Option<Type>>,
+    local: &'a Local,
 }
 
 impl infer::Scope for Variables<'_, '_> {
     fn variable(&self, name: &str) -> Option<Option<Type>> {
+        if let Some((_, ty)) = self.local.names.iter().find(|(known, _)| *known == name) {
+            return Some(ty.clone());
+        }
         match name {
             "inputs" => Some(self.inputs.clone()),
-            "output" => self.output.clone(),
             "attempt" | "max_attempts" => Some(Some(Type::Int)),
-            _ => self.ast.state.get(name).map(|key| key.value.0.clone()),
+            _ => match self.ast.state.get(name) {
+                Some(key) => Some(key.value.0.clone()),
+                None => {
+                    (name == "remaining_steps" && self.ast.limits.steps.is_some()).then_some(Some(Type::Int))
+                }
+            },
         }
     }
 
     fn names(&self) -> Vec<String> {
-        let reserved = RESERVED.into_iter().filter(|name| *name != "output" || self.output.is_some());
-        self.ast.state.keys().cloned().chain(reserved.map(str::to_owned)).collect()
+        let reserved = RESERVED.into_iter().filter(|name| *name != "output");
+        let local = self.local.names.iter().map(|(name, _)| *name);
+        let steps = self.ast.limits.steps.map(|_| "remaining_steps");
+        let all = reserved.chain(local).chain(steps).map(str::to_owned);
+        self.ast.state.keys().cloned().chain(all).collect()
     }
 }
 
@@ -45,51 +72,110 @@ pub(super) fn node(
     check: &mut Check<'_, '_, '_>,
     name: &str,
     node: &NodeAst<'_>,
-    _targets: &Targets,
+    forks: &[Joined],
 ) -> Option<NodeDef> {
     let kind = check.kinds.kinds.get(node.kind.text.as_str()).filter(|_| node.known);
     let at = check.ast.nodes.get_index_of(name)?;
-    let output = match kind.map(|kind| &kind.output) {
-        Some(Output::Fixed(ty)) => Some(ty.clone()),
-        Some(Output::Returns) => node.returns.clone(),
-        None => None,
+    let (does, fields, output) = super::calls::of(check, at, node, kind);
+    // The answer is there where a person was asked, and null where nobody was.
+    let answer = node.interrupt.as_ref().map(|asks| {
+        let sometimes = asks.when.is_some();
+        (asks.at, asks.answer.clone().map(|ty| if sometimes { super::optional(ty) } else { ty }))
+    });
+    let local = Local::default();
+    let before = match &answer {
+        Some((At::Before, ty)) => local.clone().with("answer", ty.clone()),
+        _ => local.clone(),
     };
-    let with = with(check, at, name, node, kind);
-    let writes = writes(check, at, node, &output);
+    let items = match &node.does {
+        DoesAst::Map(_) => {
+            let item = super::calls::item(check, at, node);
+            before.clone().with("item", item).with("index", Some(Type::Int))
+        }
+        _ => before,
+    };
+    let after = local.clone().with("output", output.clone());
+    let answered = match answer {
+        Some((_, ty)) => after.clone().with("answer", ty),
+        None => after.clone(),
+    };
+    let interrupt = node.interrupt.as_ref().map(|asks| {
+        let local = if asks.at == At::After { &after } else { &local };
+        interrupt(check, at, name, asks, local)
+    });
+    let with = with(check, at, name, node, fields.as_deref(), &items);
+    let writes = writes(check, at, &node.writes, &answered, false);
+    let on_error = node.on_error.as_ref().map(|on_error| {
+        let error = Local::default().with("error", Some(super::error_type()));
+        let writes = self::writes(check, at, &on_error.writes, &error, true)?;
+        Some(OnError { to: find(check.ast, &on_error.to.text)?, writes })
+    });
     let mut conditions = BTreeMap::new();
     for (key, cel) in &node.conditions {
-        if let Some(expr) = condition(check, cel, None, When::Before(at)) {
+        if let Some(expr) = condition(check, cel, &items, When::Before(at)) {
             conditions.insert(key.text.clone(), expr);
         }
     }
     if let Some(role) = &node.model {
         check.seen.models.insert(role.text.clone());
-        if !check.ast.models.contains_key(&role.text) {
-            let known = check.ast.models.keys().map(String::as_str);
+        if !check.models.contains_key(&role.text) {
+            let known = check.models.keys().map(String::as_str);
             let found =
                 check.report.error("E026", &role.span, format!("there is no model role `{}`", role.text));
             found.suggest(&role.text, known);
         }
     }
     let prompt = node.template.as_ref().and_then(|text| template::check(check, node, kind, text));
-    let next = node.next.as_ref().and_then(|next| leads(check, at, next, &output));
+    let next = node.next.as_ref().and_then(|next| super::leads::check(check, at, next, forks, &answered));
     Some(NodeDef {
         name: name.to_owned(),
         kind: node.kind.text.clone(),
-        does: Does::Run,
+        does: does?,
         with: with?,
-        writes: writes?.into_iter().map(|(key, value)| (key, Write { value, overwrite: false })).collect(),
+        writes: writes?,
         literals: node.literals.iter().map(|(key, value)| (key.text.clone(), value.clone())).collect(),
         conditions,
         model: node.model.as_ref().map(|role| role.text.clone()),
         returns: node.returns.clone(),
         prompt,
         retry: node.retry,
-        timeout_ms: None,
-        on_error: None,
-        interrupt: None,
+        timeout_ms: node.timeout_ms,
+        on_error: match on_error {
+            Some(on_error) => Some(on_error?),
+            None => None,
+        },
+        interrupt: match interrupt {
+            Some(interrupt) => Some(interrupt?),
+            None => None,
+        },
         next: next?,
     })
+}
+
+/// A declared interrupt; without a question of its own it names the node.
+fn interrupt(
+    check: &mut Check<'_, '_, '_>,
+    at: usize,
+    name: &str,
+    asks: &InterruptAst<'_>,
+    local: &Local,
+) -> Option<Interrupt> {
+    let when = match &asks.when {
+        Some(cel) => Some(condition(check, cel, local, When::Before(at))?),
+        None => None,
+    };
+    let ask = match &asks.ask {
+        Some(value) => source(check, value, Some(&Type::String), local, When::Before(at))?,
+        None => Source::Literal(format!("{} `{name}`: go on?", asks.at.word()).into()),
+    };
+    Some(Interrupt { at: asks.at, when, ask, answer: asks.answer.clone()? })
+}
+
+/// What a node is given: the fields of its kind, or the inputs of the graph that it calls.
+pub(super) struct Given {
+    pub(super) name: String,
+    pub(super) ty: Option<Type>,
+    pub(super) doc: String,
 }
 
 fn with(
@@ -97,30 +183,38 @@ fn with(
     at: usize,
     name: &str,
     node: &NodeAst<'_>,
-    kind: Option<&Kind>,
+    fields: Option<&[Given]>,
+    local: &Local,
 ) -> Option<IndexMap<String, Source>> {
     let mut with = Some(IndexMap::new());
+    let taker = match node.does.graph() {
+        Some(graph) => format!("graph `{}`", graph.text),
+        None => format!("kind `{}`", node.kind.text),
+    };
     for (key, value) in &node.with {
-        let field = kind.and_then(|kind| kind.with.iter().find(|field| field.name == key.text));
-        if let (Some(kind), None) = (kind, field) {
-            let known = kind.with.iter().map(|field| field.name);
-            let message = format!("the kind `{}` takes no `{}`", kind.name, key.text);
+        let field = fields.and_then(|fields| fields.iter().find(|field| field.name == key.text));
+        if let (Some(fields), None) = (fields, field) {
+            let known = fields.iter().map(|field| field.name.as_str());
+            let message = format!("the {taker} takes no `{}`", key.text);
             check.report.error("E029", &key.span, message).suggest(&key.text, known);
         }
-        let source = source(check, value, field.map(|field| &field.ty), None, When::Before(at));
+        let ty = field.and_then(|field| field.ty.as_ref());
+        let source = source(check, value, ty, local, When::Before(at));
         collect(&mut with, key, source);
     }
-    for field in kind.map_or(&[][..], |kind| &kind.with) {
+    for field in fields.unwrap_or_default() {
         let given = node.with.iter().any(|(key, _)| key.text == field.name);
-        if !given && !matches!(field.ty, Type::Optional(_)) {
-            let span = check.ast.nodes.get(name)?.span.clone();
-            check
-                .report
-                .error("E028", &span, format!("the node `{name}` is not given `{}`", field.name))
-                .label(format!("kind `{}` needs `{}: {}`", node.kind.text, field.name, field.ty))
-                .help(format!("add it under `with`: {}", field.doc));
-            with = None;
-        }
+        let Some(ty) = field.ty.as_ref().filter(|ty| !given && !matches!(ty, Type::Optional(_))) else {
+            continue;
+        };
+        let span = check.ast.nodes.get(name)?.span.clone();
+        let doc = if field.doc.is_empty() { format!("`{}: =…`", field.name) } else { field.doc.clone() };
+        check
+            .report
+            .error("E028", &span, format!("the node `{name}` is not given `{}`", field.name))
+            .label(format!("{taker} needs `{}: {ty}`", field.name))
+            .help(format!("add it under `with`: {doc}"));
+        with = None;
     }
     with
 }
@@ -128,11 +222,12 @@ fn with(
 fn writes(
     check: &mut Check<'_, '_, '_>,
     at: usize,
-    node: &NodeAst<'_>,
-    output: &Option<Type>,
-) -> Option<IndexMap<String, Source>> {
+    entries: &[WriteAst<'_>],
+    local: &Local,
+    error: bool,
+) -> Option<IndexMap<String, Write>> {
     let mut writes = Some(IndexMap::new());
-    for (key, value) in &node.writes {
+    for WriteAst { key, value, overwrite } in entries {
         let declared = check.ast.state.get(&key.text);
         if declared.is_none() {
             let known = check.ast.state.keys().map(String::as_str);
@@ -140,10 +235,23 @@ fn writes(
                 check.report.error("E022", &key.span, format!("there is no state key `{}`", key.text));
             found.suggest(&key.text, known);
         }
+        if let (Some(span), Some(key)) = (overwrite, declared)
+            && key.value.1 == Reducer::Last
+        {
+            check
+                .report
+                .error("E007", span, "a plain key is replaced by every write")
+                .help("write the value without `overwrite`");
+        }
         let ty = declared.and_then(|key| key.value.0.as_ref());
-        let source = source(check, value, ty, Some(output.clone()), When::Before(at));
-        check.seen.write(at, &key.text);
-        collect(&mut writes, key, source);
+        let source = source(check, value, ty, local, When::Before(at));
+        check.seen.write(at, &key.text, key.span.clone(), overwrite.is_some(), error);
+        match (writes.as_mut(), source) {
+            (Some(map), Some(value)) => {
+                map.insert(key.text.clone(), Write { value, overwrite: overwrite.is_some() });
+            }
+            _ => writes = None,
+        }
     }
     writes
 }
@@ -157,81 +265,41 @@ fn collect(all: &mut Option<IndexMap<String, Source>>, key: &Name, source: Optio
     }
 }
 
-fn leads(
-    check: &mut Check<'_, '_, '_>,
-    at: usize,
-    next: &NextAst<'_>,
-    output: &Option<Type>,
-) -> Option<Next> {
-    let arms = match next {
-        NextAst::To(name) => return find(check.ast, &name.text).map(|to| Next::Go(Step::To(to))),
-        NextAst::Choose(arms) => arms,
-    };
-    if let Some(open) = arms.iter().position(|arm| arm.when.is_none()) {
-        if let Some(dead) = arms.get(open + 1) {
-            check
-                .report
-                .error("E041", &dead.span, "this arm is never taken")
-                .help("the arm before it always matches: move it to the end");
-        }
-    } else if let Some(last) = arms.last() {
-        check
-            .report
-            .error("E040", &last.span, "no arm is left when this one does not match")
-            .help("end the list with `{else: TARGET}` or a `retry`");
-    }
-    let arms: Vec<Option<Arm>> = arms.iter().map(|arm| lower_arm(check, at, arm, output)).collect();
-    arms.into_iter().collect::<Option<Vec<Arm>>>().map(Next::Choose)
-}
-
-fn lower_arm(
-    check: &mut Check<'_, '_, '_>,
-    at: usize,
-    arm: &ArmAst<'_>,
-    output: &Option<Type>,
-) -> Option<Arm> {
-    let guard = match &arm.when {
-        None => Guard::Else,
-        Some(cel) => Guard::When(condition(check, cel, Some(output.clone()), When::After(at))?),
-    };
-    let step = match &arm.step {
-        StepAst::To(name) => Step::To(find(check.ast, &name.text)?),
-        StepAst::Retry { head, max_attempts, exhausted } => match find(check.ast, &head.text)? {
-            Target::End(_) => return None,
-            Target::Node(head) => Step::Retry {
-                head,
-                max_attempts: *max_attempts,
-                exhausted: find(check.ast, &exhausted.text)?,
-            },
-        },
-    };
-    Some(Arm { guard, step })
-}
-
 /// The ends; the output of one is evaluated over the final state.
 pub(super) fn ends(check: &mut Check<'_, '_, '_>) -> IndexMap<String, End> {
     let ast = check.ast;
     let mut ends = IndexMap::new();
     for (i, (name, end)) in ast.ends.iter().enumerate() {
         let (outcome, output) = &end.value;
-        let output = output.as_ref().and_then(|value| source(check, value, None, None, When::End(i)));
+        let returns = ast.returns.as_ref().map(|decl| (&decl.span, decl.value.as_ref()));
+        if let (Some((span, _)), None, Outcome::Success) = (&returns, output, outcome) {
+            check
+                .report
+                .error("E057", &end.span, format!("the end `{name}` gives nothing"))
+                .label("the graph says what it `returns`")
+                .help("write `{outcome: success, output: VALUE}`");
+            let _ = span;
+        }
+        let ty = returns.and_then(|(_, ty)| ty);
+        let local = Local::default();
+        let output = output.as_ref().and_then(|value| source(check, value, ty, &local, When::End(i)));
         ends.insert(name.clone(), End { outcome: *outcome, output });
     }
     ends
 }
 
 /// A condition: a bool.
-fn condition(
+pub(super) fn condition(
     check: &mut Check<'_, '_, '_>,
     cel: &Cel<'_>,
-    output: Option<Option<Type>>,
+    local: &Local,
     when: When,
 ) -> Option<Expr> {
     let rust = cel.text.trim().strip_suffix("()").and_then(|name| check.kinds.conditions.get(name));
     if let Some(condition) = rust {
         return Some(Expr::of_rust(condition.clone()));
     }
-    let (expr, ty) = expression(check, cel, output, when)?;
+    let (expr, ty) = expression(check, cel, local, when)?;
     if ty.is_bool() {
         return Some(expr);
     }
@@ -249,7 +317,7 @@ fn source(
     check: &mut Check<'_, '_, '_>,
     value: &Value1<'_>,
     to: Option<&Type>,
-    output: Option<Option<Type>>,
+    local: &Local,
     when: When,
 ) -> Option<Source> {
     match &value.data {
@@ -272,7 +340,7 @@ fn source(
             Some(Source::Literal(literal.clone()))
         }
         ValueData::Cel(cel) => {
-            let (expr, ty) = expression(check, cel, output, when)?;
+            let (expr, ty) = expression(check, cel, local, when)?;
             let span = cel.span(check.report.source, 0..cel.text.len());
             fits(check, &ty, to, &span, cel.text.trim())?;
             Some(Source::Expr(expr))
@@ -287,11 +355,10 @@ fn source(
                 }
                 None => None,
             };
-            let items: Vec<_> =
-                items.iter().map(|value| source(check, value, item, output.clone(), when)).collect();
+            let items: Vec<_> = items.iter().map(|value| source(check, value, item, local, when)).collect();
             items.into_iter().collect::<Option<Vec<_>>>().map(Source::List)
         }
-        ValueData::Map(entries) => map(check, value, entries, to, output, when),
+        ValueData::Map(entries) => map(check, value, entries, to, local, when),
     }
 }
 
@@ -300,7 +367,7 @@ fn map(
     value: &Value1<'_>,
     entries: &[(String, Value1<'_>)],
     to: Option<&Type>,
-    output: Option<Option<Type>>,
+    local: &Local,
     when: When,
 ) -> Option<Source> {
     let to = to.map(bare);
@@ -336,7 +403,7 @@ fn map(
             Some(Type::Record(record)) => record.fields.get(key).map(|field| &field.ty),
             _ => None,
         };
-        let part = source(check, part, ty, output.clone(), when);
+        let part = source(check, part, ty, local, when);
         collect(&mut all, &Name { text: key.clone(), span: 0..0 }, part);
     }
     all.map(Source::Map)
@@ -374,10 +441,10 @@ fn fits(check: &mut Check<'_, '_, '_>, ty: &Ty, to: Option<&Type>, span: &Span, 
 }
 
 /// Parses, infers and compiles one expression, and notes what it reads.
-fn expression(
+pub(super) fn expression(
     check: &mut Check<'_, '_, '_>,
     cel: &Cel<'_>,
-    output: Option<Option<Type>>,
+    local: &Local,
     when: When,
 ) -> Option<(Expr, Ty)> {
     let source = check.report.source;
@@ -390,12 +457,12 @@ fn expression(
             return None;
         }
     };
-    let has_output = output.is_some();
-    let scope = Variables { ast: check.ast, inputs: &check.inputs, output };
+    let has_output = local.has("output");
+    let scope = Variables { ast: check.ast, inputs: &check.inputs, local };
     let Inferred { ty, problems, reads, inputs, all_inputs, types, present } =
         infer::infer(&parsed, &cel.text, &scope);
     for (name, at) in reads {
-        if check.ast.state.contains_key(&name) && !RESERVED.contains(&name.as_str()) {
+        if check.ast.state.contains_key(&name) && !RESERVED.contains(&name.as_str()) && !local.has(&name) {
             check.seen.read(when, &name, cel.span(source, at));
         }
     }
@@ -407,7 +474,9 @@ fn expression(
         let found = check.report.error(problem.code, &span, problem.message);
         found.label(problem.label);
         if let Some((wrong, known)) = problem.names {
-            if wrong == "output" && !has_output {
+            if wrong == "remaining_steps" {
+                found.help("the graph must say how many there are: `limits: {steps: 60, exhausted: END}`");
+            } else if wrong == "output" && !has_output {
                 found.help("`output` is there in `writes` and `when`, after the node ran");
             } else {
                 found.suggest(&wrong, known.iter().map(String::as_str));
@@ -421,4 +490,15 @@ fn expression(
         return None;
     }
     Some((Expr::build(cel.text.trim(), parsed.tree, types, &present), ty))
+}
+
+/// The type of the items of the list that `over` gives, where it can be told without reporting anything.
+pub(super) fn item_type(check: &Check<'_, '_, '_>, _at: usize, over: &Cel<'_>) -> Option<Type> {
+    let parsed = expr::parse(&over.text).ok()?;
+    let local = Local::default();
+    let scope = Variables { ast: check.ast, inputs: &check.inputs, local: &local };
+    match infer::infer(&parsed, &over.text, &scope).ty {
+        Ty::List(item) => item.to_type(),
+        _ => None,
+    }
 }

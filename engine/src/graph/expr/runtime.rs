@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::Lookup;
 use super::convert::{member, to_cel, to_json};
+use super::part::{marked, to_part};
 use crate::types::Type;
 
 /// The most items that the comprehensions of one evaluation may visit, all loops together.
@@ -123,6 +124,7 @@ struct Resolver<'a> {
 
 impl VariableResolver for Resolver<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        let (depth, variable) = marked(variable);
         let (root, path) = match variable.split_once('.') {
             Some((root, path)) => (root, Some(path)),
             None => (variable, None),
@@ -140,7 +142,10 @@ impl VariableResolver for Resolver<'_> {
                 None => return None,
             };
         }
-        Some(CowVal::Owned(to_cel(value, ty)))
+        Some(CowVal::Owned(match depth {
+            Some(depth) => to_part(value, ty, depth),
+            None => to_cel(value, ty),
+        }))
     }
 }
 
@@ -161,7 +166,7 @@ pub(super) fn eval(
 /// An evaluation's failure in our words.
 fn message(error: &ExecutionError) -> String {
     match error {
-        ExecutionError::UndeclaredReference(name) => format!("`{name}` has no value"),
+        ExecutionError::UndeclaredReference(name) => format!("`{}` has no value", marked(name).1),
         ExecutionError::NoSuchKey(key) => format!("there is no key `{key}`"),
         ExecutionError::IndexOutOfBounds(index) => format!("index {index:?} is out of bounds"),
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {

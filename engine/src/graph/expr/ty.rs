@@ -91,6 +91,26 @@ impl Ty {
         matches!(self, Self::Any | Self::Int | Self::Float)
     }
 
+    /// The declared type that says the same; nothing for what only literals have.
+    pub(crate) fn to_type(&self) -> Option<Type> {
+        Some(match self {
+            Self::Any | Self::Never | Self::Null | Self::Object(_) => return None,
+            Self::Bool => Type::Bool,
+            Self::Int => Type::Int,
+            Self::Float => Type::Float,
+            Self::String | Self::Words(_) => Type::String,
+            Self::Path => Type::Path,
+            Self::Duration => Type::Duration,
+            Self::Enum(words) => Type::Enum(words.clone()),
+            Self::Text => Type::Text,
+            Self::Diff => Type::Diff,
+            Self::List(item) => Type::List(Box::new(item.to_type()?)),
+            Self::Map(item) => Type::Map(Box::new(item.to_type()?)),
+            Self::Record(record) => Type::Record(Arc::clone(record)),
+            Self::Optional(inner) => Type::Optional(Box::new(inner.to_type()?)),
+        })
+    }
+
     pub(crate) fn is_bool(&self) -> bool {
         matches!(self, Self::Any | Self::Bool)
     }

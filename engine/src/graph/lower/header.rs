@@ -317,26 +317,15 @@ fn long_form(
             "type" => (ty, typed) = (types.ty(value, report), true),
             "reduce" => {
                 at = Some(&value.span);
-                reducer = match value.text() {
-                    Some("last") => Reducer::Last,
-                    Some("append") => Reducer::Append,
-                    Some(word @ ("union" | "merge" | "sum" | "max" | "min")) => {
+                let word = value.text().unwrap_or(value.shape());
+                match Reducer::ALL.into_iter().find(|known| known.word() == word) {
+                    Some(known) => reducer = known,
+                    None => {
                         report
-                            .error("E009", &value.span, format!("the reducer `{word}` is not supported yet"))
-                            .help("`last` and `append` are");
-                        Reducer::Last
+                            .error("E007", &value.span, format!("there is no reducer `{word}`"))
+                            .suggest(word, Reducer::ALL.map(Reducer::word));
                     }
-                    word => {
-                        report
-                            .error(
-                                "E007",
-                                &value.span,
-                                format!("there is no reducer `{}`", word.unwrap_or(value.shape())),
-                            )
-                            .suggest(word.unwrap_or_default(), ["last", "append"]);
-                        Reducer::Last
-                    }
-                };
+                }
             }
             other => {
                 report
@@ -348,10 +337,18 @@ fn long_form(
     if !typed {
         report.error("E005", &key.span, format!("the state key `{}` has no `type`", key.name));
     }
-    if let (Reducer::Append, Some(ty), Some(span)) = (reducer, &ty, at)
-        && !matches!(ty, Type::List(_))
-    {
-        report.error("E030", span, format!("`append` adds to a list, `{}` is {ty}", key.name));
+    if let (Some(ty), Some(span)) = (&ty, at) {
+        let (fits, takes) = match reducer {
+            Reducer::Last => (true, ""),
+            Reducer::Append | Reducer::Union => (matches!(ty, Type::List(_)), "adds to a list"),
+            Reducer::Merge => (matches!(ty, Type::Map(_)), "sets keys of a map"),
+            Reducer::Sum | Reducer::Max | Reducer::Min => {
+                (matches!(ty, Type::Int | Type::Float), "works on `int` and `float`")
+            }
+        };
+        if !fits {
+            report.error("E030", span, format!("`{}` {takes}, `{}` is {ty}", reducer.word(), key.name));
+        }
     }
     (ty, reducer)
 }

@@ -1,6 +1,6 @@
 //! `next`: where a node leads.
 
-use super::super::ast::{ArmAst, Name, NextAst, StepAst};
+use super::super::ast::{ArmAst, Name, NextAst, StepAst, SwitchAst};
 use super::super::diagnostic::Report;
 use super::super::yaml::{Data, Key, Node};
 use super::node::condition;
@@ -9,20 +9,24 @@ use super::take::{name_of, whole};
 /// Keys of an arm.
 const KEYS: [&str; 6] = ["when", "to", "else", "retry", "max_attempts", "exhausted"];
 
-/// Lowers `next`: a name, or a list of arms.
+/// Lowers `next`: a name, a list of names, a list of arms, a switch or a goto.
 pub(super) fn lower<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<NextAst<'y>> {
     match &node.data {
-        Data::Scalar(..) => name_of(node, "a node or an end", report).map(NextAst::To),
+        Data::Scalar(..) => step(node, report).map(NextAst::Go),
         Data::Map(entries) if entries.iter().any(|(key, _)| key.name == "switch" || key.name == "cases") => {
-            report
-                .error("E009", &node.span, "`switch` is not supported yet")
-                .help("write a list of `{when: …, to: …}` with an `{else: …}` at its end");
-            None
+            switch(entries, node, report)
+        }
+        Data::Map(entries) if entries.iter().any(|(key, _)| key.name == "goto") => {
+            goto(entries, node, report)
         }
         Data::Map(_) => {
             report
-                .error("E007", &node.span, "`next` is a name or a list of arms, this is a map")
-                .help("put a `-` before it");
+                .error(
+                    "E007",
+                    &node.span,
+                    "`next` is a name, a list, a `switch` or a `goto`; this is another map",
+                )
+                .help("an arm stands in a list: put a `-` before it");
             None
         }
         Data::List(items) if items.is_empty() => {
@@ -30,8 +34,7 @@ pub(super) fn lower<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<NextA
             None
         }
         Data::List(items) if items.iter().any(|item| item.text().is_some()) => {
-            report.error("E009", &node.span, "a fan-out to several nodes is not supported yet");
-            None
+            step(node, report).map(NextAst::Go)
         }
         Data::List(items) => {
             let arms: Vec<_> = items.iter().map(|item| arm(item, report)).collect();
@@ -39,6 +42,110 @@ pub(super) fn lower<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<NextA
             arms.map(NextAst::Choose)
         }
     }
+}
+
+/// A name, a list of names for a fan-out, or a retry.
+fn step(node: &Node, report: &mut Report<'_>) -> Option<StepAst> {
+    match &node.data {
+        Data::Scalar(..) => name_of(node, "a node or an end", report).map(StepAst::To),
+        Data::List(items) => {
+            let names: Vec<_> = items.iter().map(|item| name_of(item, "a node", report)).collect();
+            let names: Vec<Name> = names.into_iter().collect::<Option<_>>()?;
+            if names.len() < 2 {
+                report
+                    .error("E007", &node.span, "a fan-out has at least two branches")
+                    .help("write the name alone, without the list");
+                return None;
+            }
+            for (i, name) in names.iter().enumerate() {
+                if names.iter().take(i).any(|other| other.text == name.text) {
+                    let message = format!("the branch `{}` stands here twice", name.text);
+                    report.error("E004", &name.span, message);
+                    return None;
+                }
+            }
+            Some(StepAst::Fork(names))
+        }
+        Data::Map(entries) => {
+            let known = ["retry", "max_attempts", "exhausted"];
+            if let Some((key, _)) = entries.iter().find(|(key, _)| !known.contains(&key.name.as_str())) {
+                report
+                    .error("E006", &key.span, format!("there is no `{}` here", key.name))
+                    .suggest(&key.name, known);
+                return None;
+            }
+            let Some((_, head)) = entries.iter().find(|(key, _)| key.name == "retry") else {
+                report.error("E005", &node.span, "this leads nowhere").help("name a node or an end");
+                return None;
+            };
+            let head = name_of(head, "a node", report);
+            let (max_attempts, exhausted) = bound(entries, node, report)?;
+            Some(StepAst::Retry { head: head?, max_attempts, exhausted })
+        }
+    }
+}
+
+/// `{switch: CEL, cases: {word: STEP, …}, else: STEP}`.
+fn switch<'y>(entries: &'y [(Key, Node)], node: &'y Node, report: &mut Report<'_>) -> Option<NextAst<'y>> {
+    const KEYS: [&str; 3] = ["switch", "cases", "else"];
+    for (key, _) in entries {
+        if !KEYS.contains(&key.name.as_str()) {
+            let message = format!("a switch has no key `{}`", key.name);
+            report.error("E006", &key.span, message).suggest(&key.name, KEYS);
+            return None;
+        }
+    }
+    let get = |name: &str| entries.iter().find(|(key, _)| key.name == name);
+    let (Some((_, on)), Some((_, cases))) = (get("switch"), get("cases")) else {
+        report
+            .error("E005", &node.span, "a switch needs `switch` and `cases`")
+            .help("write `{switch: output.status, cases: {known: TARGET, …}}`");
+        return None;
+    };
+    let on = condition(on, report);
+    let Data::Map(cases) = &cases.data else {
+        report.error("E007", &cases.span, format!("`cases` is a map, this is {}", cases.shape()));
+        return None;
+    };
+    let lowered: Vec<_> = cases
+        .iter()
+        .map(|(key, value)| {
+            let word = Name { text: key.name.clone(), span: key.span.clone() };
+            Some((word, step(value, report)?))
+        })
+        .collect();
+    let cases = lowered.into_iter().collect::<Option<Vec<_>>>();
+    let otherwise = match get("else") {
+        Some((key, value)) => Some((key.span.clone(), step(value, report)?)),
+        None => None,
+    };
+    Some(NextAst::Switch(SwitchAst { on: on?, cases: cases?, otherwise }))
+}
+
+/// `{goto: CEL, among: [names]}`.
+fn goto<'y>(entries: &'y [(Key, Node)], node: &'y Node, report: &mut Report<'_>) -> Option<NextAst<'y>> {
+    const KEYS: [&str; 2] = ["goto", "among"];
+    for (key, _) in entries {
+        if !KEYS.contains(&key.name.as_str()) {
+            let message = format!("a goto has no key `{}`", key.name);
+            report.error("E006", &key.span, message).suggest(&key.name, KEYS);
+            return None;
+        }
+    }
+    let get = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value);
+    let (Some(name), Some(Node { data: Data::List(items), .. })) = (get("goto"), get("among")) else {
+        report
+            .error(
+                "E005",
+                &node.span,
+                "a goto needs the list `among` of all nodes and ends that it may lead to",
+            )
+            .help("write `{goto: output.next, among: [a, b]}`");
+        return None;
+    };
+    let name = condition(name, report);
+    let among: Vec<_> = items.iter().map(|item| name_of(item, "a node or an end", report)).collect();
+    Some(NextAst::Goto { name: name?, among: among.into_iter().collect::<Option<_>>()? })
 }
 
 fn arm<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<ArmAst<'y>> {
@@ -77,7 +184,15 @@ fn arm<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<ArmAst<'y>> {
                 report.error("E006", &key.span, format!("`{}` belongs to a `retry`", key.name));
                 return None;
             }
-            StepAst::To(name_of(value, "a node or an end", report)?)
+            if matches!(value.data, Data::Map(_)) {
+                report.error(
+                    "E007",
+                    &value.span,
+                    "a name or a list of names is expected here, this is a map",
+                );
+                return None;
+            }
+            self::step(value, report)?
         }
         (None, None, None) => {
             report.error("E005", &node.span, "the arm leads nowhere").help("give it `to`, `else` or `retry`");

@@ -2,21 +2,27 @@
 
 pub(super) use super::super::ast::NodeAst;
 
-use super::super::ast::{Cel, Name, TemplateAst, Value1, ValueData};
+use super::super::ast::{
+    Cel, DoesAst, InterruptAst, MapAst, Name, OnErrorAst, TemplateAst, Value1, ValueData, WriteAst,
+};
 use super::super::diagnostic::Report;
-use super::super::model::RetryPolicy;
+use super::super::model::{At, Failed, RetryPolicy};
 use super::super::yaml::{Data, Key, Node};
 use super::header::Types;
 use super::take::{entries, name_of, text, whole};
 use super::{named, next};
-use crate::types::duration_ms;
+use crate::types::{Type, duration_ms};
 use crate::{Kind, Kinds, Output, SettingType};
 
 /// Keys that every node may have.
-const KEYS: [&str; 6] = ["kind", "with", "writes", "retry", "timeout", "next"];
+const KEYS: [&str; 8] = ["kind", "with", "writes", "retry", "timeout", "on_error", "interrupt", "next"];
+/// The kinds that call graphs, and the keys that they take beside those.
+const CALLS: [(&str, &[&str]); 2] =
+    [("subgraph", &["graph"]), ("map", &["graph", "over", "parallel", "failed"])];
+/// Most items of a map that may be under way at once.
+const MOST_PARALLEL: u64 = 1000;
 /// Kinds that the language has and a later version of this program will run.
-const LATER: [&str; 10] =
-    ["agent", "model", "command", "wasm", "approve", "wait", "notify", "map", "select", "subgraph"];
+const LATER: [&str; 8] = ["agent", "model", "command", "wasm", "approve", "wait", "notify", "select"];
 
 /// Lowers the node called `name`.
 pub(super) fn lower<'y>(
@@ -36,10 +42,18 @@ pub(super) fn lower<'y>(
         Some((_, value)) => name_of(value, "a kind", report)?,
         None => name.clone(),
     };
-    let kind = find(&kind_name, kinds, report);
+    let call = CALLS.iter().find(|(call, _)| *call == kind_name.text);
+    let kind = if call.is_some() { None } else { find(&kind_name, kinds, report) };
     let mut lowered = NodeAst {
+        known: kind.is_some() || call.is_some(),
+        does: match call {
+            None => DoesAst::Run,
+            Some(("map", _)) => {
+                DoesAst::Map(MapAst { graph: None, over: None, parallel: 16, failed: Failed::Fail })
+            }
+            Some(_) => DoesAst::Call(None),
+        },
         kind: kind_name,
-        known: kind.is_some(),
         with: Vec::new(),
         writes: Vec::new(),
         literals: Vec::new(),
@@ -48,6 +62,9 @@ pub(super) fn lower<'y>(
         returns: None,
         template: None,
         retry: RetryPolicy::default(),
+        timeout_ms: None,
+        on_error: None,
+        interrupt: None,
         next: None,
     };
     let mut has_next = false;
@@ -55,19 +72,41 @@ pub(super) fn lower<'y>(
         match key.name.as_str() {
             "kind" => {}
             "with" => lowered.with = values(value, "`with`", report),
-            "writes" => lowered.writes = values(value, "`writes`", report),
+            "writes" => lowered.writes = writes(value, report),
             "retry" => lowered.retry = retry(value, report),
             "timeout" => {
-                report
-                    .error("E009", &key.span, "`timeout` on a node is not supported yet")
-                    .help("`limits.wall` bounds the whole run");
+                lowered.timeout_ms = value.text().and_then(duration_ms).filter(|ms| *ms > 0);
+                if lowered.timeout_ms.is_none() {
+                    report
+                        .error("E007", &value.span, "`timeout` is a duration")
+                        .help("such as `30s` or `10m`");
+                }
             }
+            "on_error" => lowered.on_error = on_error(value, report),
+            "interrupt" => lowered.interrupt = interrupt(value, types, report),
             "next" => {
                 has_next = true;
                 lowered.next = next::lower(value, report);
             }
+            _ if call.is_some() => calls(key, value, &mut lowered, report),
             _ => setting(key, value, kind, &mut lowered, types, report),
         }
+    }
+    let missing = match &lowered.does {
+        DoesAst::Run => None,
+        DoesAst::Call(graph) => graph.is_none().then_some("graph"),
+        DoesAst::Map(map) if map.graph.is_none() => Some("graph"),
+        DoesAst::Map(map) => map.over.is_none().then_some("over"),
+    };
+    if let Some(missing) = missing
+        && !entries.iter().any(|(key, _)| key.name == missing)
+    {
+        report.error("E005", &name.span, format!("the node {} has no `{missing}`", named(name))).help(
+            match missing {
+                "graph" => "name one of the graphs under `graphs:`",
+                _ => "give it a list: `over: inputs.files`",
+            },
+        );
     }
     if !has_next {
         report
@@ -92,9 +131,112 @@ fn find<'k>(name: &Name, kinds: &'k Kinds, report: &mut Report<'_>) -> Option<&'
     } else if kind.is_none() {
         report
             .error("E020", &name.span, format!("there is no kind `{}`", name.text))
-            .suggest(&name.text, kinds.kinds.keys().copied());
+            .suggest(&name.text, kinds.kinds.keys().copied().chain(CALLS.iter().map(|(call, _)| *call)));
     }
     kind
+}
+
+/// A key of a kind that calls graphs.
+fn calls<'y>(key: &Key, value: &'y Node, node: &mut NodeAst<'y>, report: &mut Report<'_>) {
+    let (map, graph) = match &mut node.does {
+        DoesAst::Run => return,
+        DoesAst::Call(graph) => (None, graph),
+        DoesAst::Map(MapAst { graph, over, parallel, failed }) => (Some((over, parallel, failed)), graph),
+    };
+    match (key.name.as_str(), map) {
+        ("graph", _) => *graph = name_of(value, "a graph", report),
+        ("over", Some((over, ..))) => *over = condition(value, report),
+        ("parallel", Some((_, parallel, _))) => {
+            if let Some(number) = whole(value, 1, "`parallel`", report) {
+                if number > MOST_PARALLEL {
+                    let message = format!("`parallel` is at most {MOST_PARALLEL}");
+                    report.error("E007", &value.span, message);
+                }
+                *parallel = u32::try_from(number.min(MOST_PARALLEL)).unwrap_or(1);
+            }
+        }
+        ("failed", Some((_, _, failed))) => {
+            let word = value.text().unwrap_or_default();
+            match [Failed::Fail, Failed::Skip, Failed::Keep].into_iter().find(|one| one.word() == word) {
+                Some(one) => *failed = one,
+                None => {
+                    report
+                        .error("E007", &value.span, "`failed` is `fail`, `skip` or `keep`")
+                        .suggest(word, ["fail", "skip", "keep"]);
+                }
+            }
+        }
+        _ => {
+            let own = CALLS.iter().find(|(call, _)| *call == node.kind.text).map_or(&[][..], |(_, own)| own);
+            let known: Vec<&str> = KEYS.iter().chain(own).copied().collect();
+            let message = format!("a node of kind `{}` has no key `{}`", node.kind.text, key.name);
+            report.error("E006", &key.span, message).suggest(&key.name, known);
+        }
+    }
+}
+
+/// `on_error: NAME`, or `{to: NAME, writes: {…}}`.
+fn on_error<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<OnErrorAst<'y>> {
+    let Data::Map(entries) = &node.data else {
+        let to = name_of(node, "a node or an end", report)?;
+        return Some(OnErrorAst { to, writes: Vec::new() });
+    };
+    let (mut to, mut written) = (None, Vec::new());
+    for (key, value) in entries {
+        match key.name.as_str() {
+            "to" => to = Some(name_of(value, "a node or an end", report)?),
+            "writes" => written = writes(value, report),
+            other => {
+                report
+                    .error("E006", &key.span, format!("`on_error` has no key `{other}`"))
+                    .suggest(other, ["to", "writes"]);
+            }
+        }
+    }
+    if to.is_none() {
+        report.error("E005", &node.span, "`on_error` leads nowhere").help("give it a `to`");
+    }
+    Some(OnErrorAst { to: to?, writes: written })
+}
+
+/// `interrupt: before`, or `{at: after, when: CEL, ask: VALUE, answer: TYPE}`.
+fn interrupt<'y>(node: &'y Node, types: &mut Types<'_>, report: &mut Report<'_>) -> Option<InterruptAst<'y>> {
+    let at = |node: &Node, report: &mut Report<'_>| {
+        let word = node.text().unwrap_or_default();
+        let found = [At::Before, At::After].into_iter().find(|at| at.word() == word);
+        if found.is_none() {
+            report
+                .error("E007", &node.span, "a person is asked `before` or `after` a node")
+                .suggest(word, ["before", "after"]);
+        }
+        found
+    };
+    // A person may say why, and need not.
+    let note = Type::Optional(Box::new(Type::String));
+    let Data::Map(entries) = &node.data else {
+        return Some(InterruptAst { at: at(node, report)?, when: None, ask: None, answer: Some(note) });
+    };
+    let mut lowered = InterruptAst { at: At::Before, when: None, ask: None, answer: Some(note) };
+    for (key, one) in entries {
+        match key.name.as_str() {
+            "at" => lowered.at = at(one, report)?,
+            "when" => lowered.when = Some(condition(one, report)?),
+            "ask" => lowered.ask = Some(value(one)),
+            "answer" => lowered.answer = types.ty(one, report),
+            other => {
+                report
+                    .error("E006", &key.span, format!("`interrupt` has no key `{other}`"))
+                    .suggest(other, ["at", "when", "ask", "answer"]);
+            }
+        }
+    }
+    if !entries.iter().any(|(key, _)| key.name == "at") {
+        report
+            .error("E005", &node.span, "`interrupt` does not say when")
+            .help("write `at: before` or `at: after`");
+        return None;
+    }
+    Some(lowered)
 }
 
 /// A key that the kind declares.
@@ -175,6 +317,23 @@ fn values<'y>(node: &'y Node, what: &str, report: &mut Report<'_>) -> Vec<(Name,
     let entries = entries(node, what, report).iter();
     entries
         .map(|(key, node)| (Name { text: key.name.clone(), span: key.span.clone() }, value(node)))
+        .collect()
+}
+
+/// The entries of `writes`; `{overwrite: VALUE}` replaces whatever the key's reducer.
+fn writes<'y>(node: &'y Node, report: &mut Report<'_>) -> Vec<WriteAst<'y>> {
+    let entries = entries(node, "`writes`", report).iter();
+    entries
+        .map(|(key, node)| {
+            let name = Name { text: key.name.clone(), span: key.span.clone() };
+            if let Data::Map(inner) = &node.data
+                && let [(word, inner)] = inner.as_slice()
+                && word.name == "overwrite"
+            {
+                return WriteAst { key: name, value: value(inner), overwrite: Some(word.span.clone()) };
+            }
+            WriteAst { key: name, value: value(node), overwrite: None }
+        })
         .collect()
 }
 

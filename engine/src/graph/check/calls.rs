@@ -1,0 +1,202 @@
+//! Nodes that call graphs: which one, what it is given, what it gives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::ast::{Ast, DoesAst, NodeAst};
+use super::super::diagnostic::Report;
+use super::super::expr::ty::Ty;
+use super::super::model::{Does, Failed, Map, Outcome};
+use super::Check;
+use super::unused::When;
+use super::values::{Given, Local, expression};
+use crate::types::{FieldMap, Record, RecordField, Type};
+use crate::{Kind, Output};
+
+/// What a graph takes and gives, as its callers see it.
+#[derive(Debug)]
+pub(super) struct Signature {
+    inputs: Vec<(String, Option<Type>)>,
+    /// Nothing: the graph gives nothing. `Some(None)`: the type could not be read.
+    returns: Option<Option<Type>>,
+    ends: Vec<(String, Outcome)>,
+    /// Whether every end gives an output.
+    always: bool,
+}
+
+/// The signatures of the graphs under `graphs:`.
+pub(super) fn signatures(file: &Ast<'_>) -> BTreeMap<String, Signature> {
+    let of = |graph: &Ast<'_>| Signature {
+        inputs: graph.inputs.iter().map(|(name, input)| (name.clone(), input.value.clone())).collect(),
+        returns: graph.returns.as_ref().map(|decl| decl.value.clone()),
+        ends: graph.ends.iter().map(|(name, end)| (name.clone(), end.value.0)).collect(),
+        always: graph.ends.values().all(|end| end.value.1.is_some()),
+    };
+    file.graphs.iter().map(|(name, graph)| (name.clone(), of(&graph.value))).collect()
+}
+
+/// Reports graphs that call themselves, directly or through others, and those that nothing calls.
+pub(super) fn order(file: &Ast<'_>, report: &mut Report<'_>) {
+    let called = |graph: &Ast<'_>| -> Vec<String> {
+        graph
+            .nodes
+            .values()
+            .filter_map(|node| node.value.does.graph().map(|name| name.text.clone()))
+            .collect()
+    };
+    let calls: BTreeMap<&str, Vec<String>> =
+        file.graphs.iter().map(|(name, graph)| (name.as_str(), called(&graph.value))).collect();
+    let reach = |from: Vec<String>| {
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let mut open = from;
+        while let Some(name) = open.pop() {
+            if seen.insert(name.clone()) {
+                open.extend(calls.get(name.as_str()).into_iter().flatten().cloned());
+            }
+        }
+        seen
+    };
+    // One error for a ring, at the first of its graphs in the file.
+    let mut rings: BTreeSet<String> = BTreeSet::new();
+    for (name, graph) in &file.graphs {
+        let reached = reach(calls.get(name.as_str()).cloned().unwrap_or_default());
+        if !reached.contains(name) || rings.contains(name) {
+            continue;
+        }
+        let nodes = graph.value.nodes.values();
+        let call = nodes
+            .filter_map(|node| node.value.does.graph())
+            .find(|call| call.text == *name || reach(vec![call.text.clone()]).contains(name));
+        if let Some(call) = call {
+            report
+                .error("E055", &call.span, format!("the graph `{name}` calls itself"))
+                .label("a run of it would never end")
+                .help("a loop is closed by a retry edge, which has a bound");
+        }
+        rings.extend(reached);
+    }
+    let used = reach(called(file));
+    for (name, graph) in file.graphs.iter().filter(|(name, _)| !used.contains(*name)) {
+        if !rings.contains(name) {
+            report.warning("W006", &graph.span, format!("nothing calls the graph `{name}`"));
+        }
+    }
+}
+
+/// What the node does, what it takes and what its output is. Nothing where it is not known.
+pub(super) fn of(
+    check: &mut Check<'_, '_, '_>,
+    at: usize,
+    node: &NodeAst<'_>,
+    kind: Option<&Kind>,
+) -> (Option<Does>, Option<Vec<Given>>, Option<Type>) {
+    let DoesAst::Run = &node.does else { return call(check, at, node) };
+    let output = match kind.map(|kind| &kind.output) {
+        Some(Output::Fixed(ty)) => Some(ty.clone()),
+        Some(Output::Returns) => node.returns.clone(),
+        None => None,
+    };
+    let given = |field: &crate::Field| Given {
+        name: field.name.to_owned(),
+        ty: Some(field.ty.clone()),
+        doc: field.doc.to_owned(),
+    };
+    (Some(Does::Run), kind.map(|kind| kind.with.iter().map(given).collect()), output)
+}
+
+fn call(
+    check: &mut Check<'_, '_, '_>,
+    at: usize,
+    node: &NodeAst<'_>,
+) -> (Option<Does>, Option<Vec<Given>>, Option<Type>) {
+    let Some(name) = node.does.graph() else { return (None, None, None) };
+    let Some(signature) = check.signatures.get(&name.text) else {
+        let known: Vec<String> = check.signatures.keys().cloned().collect();
+        let message = format!("there is no graph `{}`", name.text);
+        check.report.error("E056", &name.span, message).suggest(&name.text, known.iter().map(String::as_str));
+        return (None, None, None);
+    };
+    let inputs = signature.inputs.iter();
+    let given =
+        inputs.map(|(name, ty)| Given { name: name.clone(), ty: ty.clone(), doc: String::new() }).collect();
+    let field = |ty| RecordField { ty, doc: String::new() };
+    match &node.does {
+        DoesAst::Map(map) => {
+            let fails =
+                signature.ends.iter().find(|(_, outcome)| failing(*outcome)).map(|(end, _)| end.clone());
+            let value = match &signature.returns {
+                Some(ty) => ty.clone(),
+                None => {
+                    let message = format!("the graph `{}` gives nothing that a map could collect", name.text);
+                    let found = check.report.error("E057", &name.span, message);
+                    found.help("give the graph a `returns`, and its ends an `output`");
+                    None
+                }
+            };
+            if let (Some(end), Failed::Fail, None) = (&fails, map.failed, &node.on_error) {
+                check
+                    .report
+                    .error(
+                        "E058",
+                        &name.span,
+                        format!("an item may come to the end `{end}`, which fails the map"),
+                    )
+                    .label("and nothing says what happens then")
+                    .help("say `failed: skip` or `failed: keep`, or give the node an `on_error`");
+            }
+            let output = value.map(|ty| {
+                let ty = if map.failed == Failed::Keep { super::optional(ty) } else { ty };
+                let fields = FieldMap::from_iter([
+                    ("values".to_owned(), field(Type::List(Box::new(ty)))),
+                    ("failed".to_owned(), field(Type::Int)),
+                ]);
+                record(fields)
+            });
+            let (parallel, failed, graph) = (map.parallel, map.failed, name.text.clone());
+            let over = map.over.as_ref().and_then(|over| {
+                let (expr, ty) = expression(check, over, &Local::default(), When::Before(at))?;
+                if matches!(ty, Ty::List(_) | Ty::Any) {
+                    return Some(expr);
+                }
+                let span = over.span(check.report.source, 0..over.text.len());
+                check.report.error("E030", &span, format!("a map goes over a list, this is {ty}"));
+                None
+            });
+            (over.map(|over| Does::Map(Map { graph, over, parallel, failed })), Some(given), output)
+        }
+        _ => {
+            let ends = signature.ends.iter().map(|(end, _)| end.clone()).collect();
+            let mut outcomes: Vec<String> =
+                signature.ends.iter().map(|(_, outcome)| outcome.word().to_owned()).collect();
+            outcomes.sort();
+            outcomes.dedup();
+            let mut fields = FieldMap::from_iter([
+                ("end".to_owned(), field(Type::Enum(ends))),
+                ("outcome".to_owned(), field(Type::Enum(outcomes))),
+            ]);
+            match &signature.returns {
+                None => {}
+                Some(None) => return (Some(Does::Call(name.text.clone())), Some(given), None),
+                Some(Some(ty)) => {
+                    let ty = if signature.always { ty.clone() } else { super::optional(ty.clone()) };
+                    fields.insert("value".to_owned(), field(ty));
+                }
+            }
+            (Some(Does::Call(name.text.clone())), Some(given), Some(record(fields)))
+        }
+    }
+}
+
+/// The type of an item of the map's list; nothing where it is not known.
+pub(super) fn item(check: &Check<'_, '_, '_>, at: usize, node: &NodeAst<'_>) -> Option<Type> {
+    let DoesAst::Map(map) = &node.does else { return None };
+    super::values::item_type(check, at, map.over.as_ref()?)
+}
+
+fn failing(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failure | Outcome::Declined)
+}
+
+fn record(fields: FieldMap) -> Type {
+    Type::Record(Arc::new(Record { name: String::new(), doc: String::new(), fields }))
+}

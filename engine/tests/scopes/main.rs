@@ -1,0 +1,18 @@
+//! Runs in which scopes work side by side: branches and their joins, calls, maps, questions, failures.
+
+#[cfg(test)]
+mod branches;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod puppet;
+#[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod travel;
