@@ -3,7 +3,9 @@
 mod check;
 mod demo;
 mod detect;
+mod diff;
 mod doctor;
+mod fork;
 mod graph;
 mod judge;
 mod pulls;
@@ -31,6 +33,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result {
         Command::Check(args) => check::check(&args),
         Command::Replay(args) => replay::replay(&args, store),
         Command::Runs(command) => runs::runs(command, store),
+        Command::Fork(args) => fork::fork(&args, store),
+        Command::Diff(args) => diff::diff(&args, store),
         Command::Trace(command) => trace::trace(command, store),
         Command::Pulls(command) => pulls::pulls(command, store),
         Command::Graph(command) => graph::graph(command),

@@ -54,6 +54,8 @@ pub(crate) const REGRESSED: u8 = 16;
 pub(crate) const TAMPERED: u8 = 17;
 /// The tests did not run to their end.
 pub(crate) const INCOMPLETE: u8 = 18;
+/// A trace or a store's journal is damaged.
+pub(crate) const DAMAGED: u8 = 21;
 /// The sandbox cannot be set up.
 pub(crate) const SANDBOX: u8 = 31;
 

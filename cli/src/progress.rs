@@ -49,7 +49,13 @@ impl Progress {
                 let again = if r#try > 1 { format!(", try {try}", r#try = r#try) } else { String::new() };
                 self.moment(&format!("{}: {name}{again}", lane.node));
             }
-            Event::EffectDone { .. } | Event::Routed { .. } => {}
+            Event::EffectDone { .. }
+            | Event::Routed { .. }
+            | Event::Values { .. }
+            | Event::Updates { .. }
+            | Event::Tokens { .. }
+            | Event::Custom { .. }
+            | Event::Checkpoint { .. } => {}
             Event::EffectFailed { lane, name, r#try, message, again_in_ms, .. } => {
                 let next = again_in_ms.map(|ms| format!("; again in {}", seconds(ms))).unwrap_or_default();
                 self.print(&format!(

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prunella_engine::World;
+use prunella_engine::event::Modes;
 use prunella_engine::redact::Redactor;
 use prunella_engine::run::{Engine, Loader, Options, Stop, StopWish};
 use prunella_engine::store::Store;
@@ -129,7 +130,12 @@ pub(crate) fn loader() -> Loader {
 ///
 /// # Errors
 /// Exit 5 when the repository is gone, 4 when a configured model lacks its credential.
-pub(crate) fn engine(store: &Arc<Store>, local: &Local, providers: Providers) -> Result<(Engine, Stop)> {
+pub(crate) fn engine(
+    store: &Arc<Store>,
+    local: &Local,
+    providers: Providers,
+    modes: Modes,
+) -> Result<(Engine, Stop)> {
     let dir = store.dir().unwrap_or(Path::new(".")).to_owned();
     let (repo, tester) = tester(local, &dir)?;
     let secrets = providers.secrets();
@@ -137,6 +143,7 @@ pub(crate) fn engine(store: &Arc<Store>, local: &Local, providers: Providers) ->
     let world: Arc<dyn World> = Arc::new(LocalWorld::new(parts));
     let mut options = Options::new(&kinds());
     options.redactor = Redactor::new(secrets);
+    options.modes = modes;
     let stop = options.stop.clone();
     Ok((Engine::new(Arc::clone(store), kinds(), world, options), stop))
 }

@@ -73,12 +73,13 @@ pub struct Ctx {
     blobs: Arc<dyn Blobs>,
     asked: Rc<RefCell<Vec<Asked>>>,
     logged: Rc<RefCell<Vec<String>>>,
+    told: Rc<RefCell<Vec<Value>>>,
 }
 
 impl Ctx {
     /// A context for one task.
     pub(crate) fn new(info: TaskInfo, blobs: Arc<dyn Blobs>) -> Self {
-        Self { info: Rc::new(info), blobs, asked: Rc::default(), logged: Rc::default() }
+        Self { info: Rc::new(info), blobs, asked: Rc::default(), logged: Rc::default(), told: Rc::default() }
     }
 
     /// The facts of this task.
@@ -152,6 +153,12 @@ impl Ctx {
         self.logged.borrow_mut().push(message.into());
     }
 
+    /// Tells whoever watches the run something of the node's own, as it happens. Not recorded: when the task runs again
+    /// after a resume it is told again.
+    pub fn emit(&self, data: Value) {
+        self.told.borrow_mut().push(data);
+    }
+
     /// Stores `text` and returns its reference.
     ///
     /// # Errors
@@ -201,6 +208,11 @@ impl Ctx {
     /// What was asked for since the last call, in order. For drivers.
     pub(crate) fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.borrow_mut())
+    }
+
+    /// What was told since the last call. For drivers.
+    pub(crate) fn take_told(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.told.borrow_mut())
     }
 
     /// Lines logged since the last call. For drivers.

@@ -18,6 +18,7 @@ mod effects;
 pub(crate) mod facts;
 mod flight;
 mod log;
+mod pieces;
 mod questions;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,20 +31,24 @@ pub(crate) use effects::{Known, known};
 pub(crate) use facts::Facts;
 use flight::{At, Flights, Landed};
 pub(crate) use log::Log;
+use pieces::Pieces;
 pub(crate) use questions::same_question;
 
 use crate::blob::Blobs;
 use crate::clock::Clock;
-use crate::event::Event;
+use crate::event::{Event, Mode, Modes};
 use crate::journal::{self, EffectRecord, LogLine, Pending, PendingAsk, Record, TIMED_OUT};
 use crate::redact::Redactor;
-use crate::run::{Stop, StopWish};
+use crate::run::{Inheritance, Stop, StopWish};
 use crate::scheduler::{self, Ask, Command, Finish, Scheduler, Superstep, Used};
 use crate::store::{Durability, RunStatus, Store};
-use crate::{Failure, Fault, Kinds, Lane, World};
+use crate::{Failure, Fault, Kinds, Lane, World, canonical};
 
 /// How often it is looked what other processes want, in milliseconds.
 const LOOK_MS: u64 = 200;
+
+/// The least that is recorded between two snapshots, in bytes.
+const SNAPSHOT_BYTES: u64 = 32 * 1024;
 
 /// What a driver works with.
 pub(crate) struct Tools {
@@ -53,6 +58,7 @@ pub(crate) struct Tools {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactor: Redactor,
     pub(crate) stop: Stop,
+    pub(crate) modes: Modes,
 }
 
 /// What a drive goes on from.
@@ -86,6 +92,10 @@ pub(crate) struct Driver<'a> {
     tools: &'a Tools,
     facts: &'a Facts,
     blobs: Arc<dyn Blobs>,
+    /// What a fork may take from the run that it branched off.
+    inheritance: Option<&'a Inheritance>,
+    /// What was recorded when the last snapshot was taken, and how large that was, in bytes.
+    snapshot: (u64, u64),
     log: Log,
     scheduler: Scheduler,
     bodies: BTreeMap<Lane, Body>,
@@ -105,6 +115,8 @@ pub(crate) struct Driver<'a> {
     over: Option<Finish>,
     /// Who is told; nobody wants to know where there is none.
     sink: Option<&'a mut (dyn FnMut(Event) + 'a)>,
+    /// Pieces of answers on their way: where they come in, and what of each effect's is not told yet.
+    pieces: Pieces,
     /// When it was last looked what other processes want, by the clock's ticks, and what this one wanted then.
     looked: Option<(u64, u64)>,
 }
@@ -122,6 +134,8 @@ impl<'a> Driver<'a> {
             tools,
             facts,
             blobs,
+            inheritance: None,
+            snapshot: (0, 0),
             log,
             scheduler,
             bodies: BTreeMap::new(),
@@ -134,8 +148,14 @@ impl<'a> Driver<'a> {
             closing: None,
             over: None,
             sink,
+            pieces: Pieces::default(),
             looked: None,
         }
+    }
+
+    /// The same driver, for a fork.
+    pub(crate) fn inheriting(self, inheritance: Option<&'a Inheritance>) -> Self {
+        Self { inheritance, ..self }
     }
 
     /// Goes on from what is under way until the run is over or stops. Gives back the log, the scheduler and the reason.
@@ -185,6 +205,7 @@ impl<'a> Driver<'a> {
                 landed = self.flights.next() => if let Some(landed) = landed? {
                     self.land(landed)?;
                 },
+                piece = self.pieces.next() => self.piece(piece),
                 () = clock.look_around() => self.look_around()?,
             }
         }
@@ -213,7 +234,7 @@ impl<'a> Driver<'a> {
             (pending.task.lane.clone(), pending.task.attempt, pending.task.max_attempts);
         let now = self.tools.clock.ticks_ms();
         let body = Body::new(self.facts, &self.tools.kinds, pending, Arc::clone(&self.blobs), now)?;
-        self.say(|| Event::TaskStarted {
+        self.say(Mode::Tasks, || Event::TaskStarted {
             lane: lane.clone(),
             kind: body.prepared.kind.clone(),
             attempt,
@@ -235,8 +256,13 @@ impl<'a> Driver<'a> {
     fn poll(&mut self, lane: &Lane) -> Result<(), Fault> {
         let Some(body) = self.bodies.get_mut(lane) else { return Ok(()) };
         let polled = body.poll();
+        let told = body.told();
         for message in body.logged() {
             self.log(lane, &message)?;
+        }
+        for data in told {
+            let data = self.tools.redactor.value(data);
+            self.say(Mode::Custom, || Event::Custom { lane: lane.clone(), data });
         }
         match polled? {
             Polled::Returned(output) => self.returned(lane, output),
@@ -284,7 +310,7 @@ impl<'a> Driver<'a> {
         let Some(body) = self.bodies.remove(lane) else { return Ok(()) };
         self.flights.call_back(lane);
         let used = self.used(&body);
-        self.say(|| Event::TaskFailed { lane: lane.clone(), error: error.clone() });
+        self.say(Mode::Tasks, || Event::TaskFailed { lane: lane.clone(), error: error.clone() });
         let at_ms = self.tools.clock.now_ms();
         let failed = scheduler::Event::TaskFailed { lane: lane.clone(), error, used, at_ms };
         let commands = self.scheduler.step(failed)?;
@@ -320,6 +346,7 @@ impl<'a> Driver<'a> {
         if !records.is_empty() {
             let durability = self.facts.level.of_commit();
             self.log.append(&records, None, durability, self.tools.clock.now_ms())?;
+            self.snapshot()?;
         }
         for step in steps {
             self.tell(step);
@@ -351,7 +378,12 @@ impl<'a> Driver<'a> {
                 Command::Opened(opened) => {
                     let kind = self.facts.node(&opened.graph, &opened.lane)?.kind.clone();
                     let (attempt, max_attempts) = (opened.attempt, opened.max_attempts);
-                    self.say(|| Event::TaskStarted { lane: opened.lane, kind, attempt, max_attempts });
+                    self.say(Mode::Tasks, || Event::TaskStarted {
+                        lane: opened.lane,
+                        kind,
+                        attempt,
+                        max_attempts,
+                    });
                 }
                 _ => {}
             }
@@ -372,26 +404,63 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Keeps where the scheduler stands when what was recorded since the last time outgrows that: so the sum of all
+    /// snapshots stays below what is recorded, whatever the state's size, and any state is a short way from one.
+    fn snapshot(&mut self) -> Result<(), Fault> {
+        let (at, size) = self.snapshot;
+        let recorded = self.log.recorded();
+        if recorded.saturating_sub(at) < size.saturating_mul(2).max(SNAPSHOT_BYTES) {
+            return Ok(());
+        }
+        let content = canonical::to_string(&self.scheduler.snapshot()?);
+        self.snapshot = (recorded, content.len() as u64);
+        self.log.snapshot(content.as_bytes())
+    }
+
     fn tell(&mut self, step: Superstep) {
-        let Superstep { lane, output, used, edge, to, attempt, .. } = step;
+        let Superstep { lane, number, output, writes, used, edge, to, attempt, .. } = step;
+        if self.wants(Mode::Updates) && !writes.values.is_empty() {
+            let (values, overwrites) = (writes.values, writes.overwrites);
+            self.say(Mode::Updates, || Event::Updates { lane: lane.clone(), writes: values, overwrites });
+        }
+        if self.wants(Mode::Values) {
+            // A scope that ended with this superstep has no state of its own any more.
+            if let Some(state) = self.scheduler.state_of(&lane.scope) {
+                self.say(Mode::Values, || Event::Values { scope: lane.scope.to_string(), state });
+            }
+        }
+        if self.wants(Mode::Checkpoints) {
+            let (records, head) = (self.log.records(), self.log.head());
+            let head = head.as_ref().map(journal::hex).unwrap_or_default();
+            let (scope, superstep) = (lane.scope.to_string(), number);
+            let lane = lane.clone();
+            self.say(Mode::Checkpoints, || Event::Checkpoint { lane, scope, superstep, records, head });
+        }
         let Used { active_ms, cost_microusd } = used;
-        self.say(|| {
+        self.say(Mode::Tasks, || {
             let output = output.as_ref().clone();
             Event::Committed { lane: lane.clone(), output, active_ms, cost_microusd }
         });
-        self.say(|| Event::Routed { lane, edge: edge.to_string(), to: to.to_string(), attempt });
+        self.say(Mode::Tasks, || Event::Routed { lane, edge: edge.to_string(), to: to.to_string(), attempt });
     }
 
     /// Tells whoever wants to know.
-    fn say(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(sink) = &mut self.sink {
+    fn say(&mut self, mode: Mode, event: impl FnOnce() -> Event) {
+        if let Some(sink) = &mut self.sink
+            && self.tools.modes.has(mode)
+        {
             sink(event());
         }
     }
 
+    /// Whether events of this mode are wanted.
+    fn wants(&self, mode: Mode) -> bool {
+        self.sink.is_some() && self.tools.modes.has(mode)
+    }
+
     fn log(&mut self, lane: &Lane, message: &str) -> Result<(), Fault> {
         let message = self.tools.redactor.text(message);
-        self.say(|| Event::Log { lane: lane.clone(), message: message.clone() });
+        self.say(Mode::Tasks, || Event::Log { lane: lane.clone(), message: message.clone() });
         let at_ms = self.tools.clock.now_ms();
         self.record(Record::Log(LogLine { lane: lane.clone(), message, at_ms }), Durability::Process)
     }

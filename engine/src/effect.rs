@@ -52,6 +52,34 @@ pub struct Call {
     pub request: Value,
     /// Where blobs are read and written.
     pub blobs: Arc<dyn Blobs>,
+    /// Takes pieces of the answer while it is on its way.
+    pub progress: Progress,
+}
+
+/// Takes pieces of an answer while it is on its way, for whoever watches the run. They are never recorded: the answer
+/// is.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(String) + Send + Sync>>);
+
+impl Progress {
+    /// Hands pieces to `take`.
+    #[must_use]
+    pub fn to(take: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(take)))
+    }
+
+    /// Whether anybody watches: an answer need not come in pieces where nobody does.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Tells a piece.
+    pub fn send(&self, piece: impl Into<String>) {
+        if let Some(take) = &self.0 {
+            take(piece.into());
+        }
+    }
 }
 
 /// An effect that was performed.
@@ -99,4 +127,23 @@ pub trait World: Send + Sync {
     /// # Errors
     /// When the world could not be asked.
     async fn reconcile(&self, call: Call) -> Result<Reconciled, EffectError>;
+}
+
+/// A world for engines that only look at runs or change them: every effect fails.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nowhere;
+
+#[async_trait]
+impl World for Nowhere {
+    fn class(&self, _: &str) -> Option<Class> {
+        None
+    }
+
+    async fn perform(&self, call: Call) -> Result<Done, EffectError> {
+        Err(EffectError::new("world.none", 1, format!("{} was asked of nobody", call.name)))
+    }
+
+    async fn reconcile(&self, call: Call) -> Result<Reconciled, EffectError> {
+        Err(EffectError::new("world.none", 1, format!("{} was asked of nobody", call.name)))
+    }
 }

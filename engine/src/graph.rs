@@ -5,6 +5,7 @@
 mod ast;
 mod attempts;
 mod builder;
+mod changes;
 mod check;
 pub mod codes;
 mod diagnostic;
@@ -19,6 +20,7 @@ pub mod yaml;
 
 pub use attempts::Loop;
 pub use builder::{Builder, Node as NodeBuilder};
+pub use changes::{Change, changes, changes_of};
 pub use diagnostic::{Diagnostic, Severity};
 pub use expr::{Condition, Expr, Lookup, Test, Vars};
 pub use load::load;

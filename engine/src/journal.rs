@@ -9,7 +9,7 @@ mod payload;
 mod record;
 
 pub use fold::{Divergence, Folded, Look, Pending, PendingAsk, Question, fold};
-pub(crate) use fold::{TIMED_OUT, end_record, superstep_records};
+pub(crate) use fold::{TIMED_OUT, end_record, fold_on, superstep_records};
 pub use past::{Past, Sealed};
 pub use payload::Payload;
 pub use record::{

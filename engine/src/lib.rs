@@ -29,7 +29,7 @@ pub mod trace;
 pub mod types;
 
 pub use ctx::{Ctx, TaskInfo};
-pub use effect::{Call, Class, Done, Effect, Reconciled, World};
+pub use effect::{Call, Class, Done, Effect, Nowhere, Progress, Reconciled, World};
 pub use error::{EffectError, Failure, Fault, NodeError};
 pub use kind::{Field, Kind, Kinds, Node, Output, Setting, SettingType};
 pub use lane::{Lane, Name};

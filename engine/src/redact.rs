@@ -39,6 +39,12 @@ impl Redactor {
         Self { pairs: Arc::new(pairs) }
     }
 
+    /// The length of the longest secret, in bytes: a text that may go on is safe up to that many bytes before its end.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.pairs.first().map_or(0, |(secret, _)| secret.len())
+    }
+
     /// `text` without the secrets.
     #[must_use]
     pub fn text(&self, text: &str) -> String {

@@ -1,10 +1,14 @@
 //! Runs: starting one, going on with one, and what came of it.
 
 mod answer;
+mod diff;
+mod fork;
+mod history;
 mod id;
 pub(crate) mod pin;
 mod result;
 mod stop;
+mod update;
 mod view;
 
 use std::collections::BTreeMap;
@@ -12,6 +16,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use answer::OpenInterrupt;
+pub use diff::{RunDiff, TaskDiff, diff};
+pub use fork::Change;
+pub(crate) use fork::Inheritance;
+pub use history::{Checkpoint, KeyChange, StateAt};
 pub use result::RunResult;
 pub use stop::{Stop, StopWish};
 pub(crate) use view::steps;
@@ -20,7 +29,7 @@ pub use view::{EffectView, RunView, StepView};
 use crate::blob::{Blobs, MemoryBlobs};
 use crate::clock::{Clock, SystemClock};
 use crate::driver::{Driver, Facts, From, Halt, Log, Rest, Tools};
-use crate::event::Event;
+use crate::event::{Event, Modes};
 use crate::graph::{self, Graph};
 use crate::journal::{self, Folded, GraphPin, Header, Past, Payload, Record, Resume};
 use crate::redact::Redactor;
@@ -44,6 +53,8 @@ pub struct Options {
     pub stop: Stop,
     /// Time and chance.
     pub clock: Arc<dyn Clock>,
+    /// What runs tell while they go on.
+    pub modes: Modes,
 }
 
 impl Options {
@@ -56,6 +67,7 @@ impl Options {
             load: loader(kinds),
             stop: Stop::default(),
             clock: Arc::new(SystemClock::default()),
+            modes: Modes::default(),
         }
     }
 }
@@ -102,6 +114,7 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             redactor: options.redactor.clone(),
             stop: options.stop.clone(),
+            modes: options.modes,
         };
         Self { tools, options }
     }
@@ -122,35 +135,46 @@ impl Engine {
         let inputs = redactor.value(new.inputs);
         // Checked now, so that a run that cannot begin is never created.
         Scheduler::new(Arc::new(graph.clone()), inputs.clone())?;
-        let source = store.put(graph.source.as_bytes())?;
-        let mut header = Header {
+        let header = Header {
+            graph: self.pinned(graph)?,
+            kinds: pin::kinds(graph, &self.tools.kinds)?,
+            settings: Payload::pack(&redactor.value(new.settings), store.as_ref())?,
+            ..self.header(Payload::pack(&inputs, store.as_ref())?)
+        };
+        self.create(header, &new.local)
+    }
+
+    /// A header of a run that is made now, of no graph yet.
+    fn header(&self, inputs: Payload) -> Header {
+        let graph = GraphPin {
+            name: String::new(),
+            hash: String::new(),
+            source: crate::blob::BlobRef::default(),
+            form: None,
+        };
+        Header {
             format: format::JOURNAL,
             tool: self.options.tool.clone(),
             run: String::new(),
             created_ms: self.tools.clock.now_ms(),
             seed: self.tools.clock.random(),
-            graph: GraphPin {
-                name: graph.name.clone(),
-                hash: graph.hash.clone(),
-                source,
-                form: Some(store.put(graph.form().as_bytes())?),
-            },
-            kinds: pin::kinds(graph, &self.tools.kinds)?,
-            inputs: Payload::pack(&inputs, store.as_ref())?,
-            settings: Payload::pack(&redactor.value(new.settings), store.as_ref())?,
+            graph,
+            kinds: BTreeMap::new(),
+            inputs,
+            settings: Payload::Inline(Value::Null),
             fork: None,
-        };
+        }
+    }
+
+    /// Creates the run that `header` tells of, under an id of its own.
+    fn create(&self, mut header: Header, local: &Value) -> Result<String, Fault> {
         // Two runs of one millisecond may draw the same id; the table decides, and another is drawn.
         let mut tries_left = 8;
         loop {
             header.run = id::make(header.created_ms, self.tools.clock.random());
-            let run = NewRun {
-                id: &header.run,
-                created_ms: header.created_ms,
-                graph: &graph.name,
-                local: &new.local,
-            };
-            match store.create(&run, &Record::Header(header.clone())) {
+            let run =
+                NewRun { id: &header.run, created_ms: header.created_ms, graph: &header.graph.name, local };
+            match self.tools.store.create(&run, &Record::Header(header.clone())) {
                 Err(fault) if fault.code == "run.exists" && tries_left > 0 => tries_left -= 1,
                 other => return other.map(|()| header.run),
             }
@@ -181,6 +205,10 @@ impl Engine {
             }
             return Ok(result);
         }
+        let inheritance = match &past.header.fork {
+            Some(origin) => Some(Inheritance::of(&self.tools.store, origin)?),
+            None => None,
+        };
         self.take_up(&mut owner, &folded, resumed)?;
         let graph = facts.graph.name.clone();
         sink(Event::RunStarted { run: run.to_owned(), graph, resumed });
@@ -189,7 +217,8 @@ impl Engine {
             Some(finish) => (log, Rest::Over(finish)),
             None => {
                 let blobs: Arc<dyn Blobs> = self.tools.store.clone();
-                let driver = Driver::new(&self.tools, &facts, blobs, log, folded.scheduler, Some(sink));
+                let driver = Driver::new(&self.tools, &facts, blobs, log, folded.scheduler, Some(sink))
+                    .inheriting(inheritance.as_ref());
                 let (log, _, rest) = driver.drive(From::Journal(folded.pending, folded.asks)).await;
                 (log, rest)
             }

@@ -124,6 +124,18 @@ pub enum Command {
     Finish(Finish),
 }
 
+impl Command {
+    /// The task or question that it begins; nothing for anything else.
+    #[must_use]
+    pub fn lane(&self) -> Option<Lane> {
+        match self {
+            Self::RunTask(task) => Some(task.lane.clone()),
+            Self::Ask(ask) => Some(ask.lane.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// A task to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -348,6 +360,12 @@ impl Scheduler {
         Ok(work.out)
     }
 
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
     /// Whether the run has not begun.
     #[must_use]
     pub fn is_new(&self) -> bool {
@@ -364,6 +382,12 @@ impl Scheduler {
     #[must_use]
     pub fn states(&self) -> BTreeMap<String, BTreeMap<String, Value>> {
         self.scopes.iter().map(|(path, scope)| (path.into(), scope.state.to_map())).collect()
+    }
+
+    /// The state of the scope at `path`, copied; nothing when there is no such scope now.
+    #[must_use]
+    pub fn state_of(&self, path: &str) -> Option<BTreeMap<String, Value>> {
+        self.scopes.get(path).map(|scope| scope.state.to_map())
     }
 
     /// One value of the state of the scope at `path`.

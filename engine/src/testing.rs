@@ -75,6 +75,7 @@ impl Task {
                     name: name.to_owned(),
                     request,
                     blobs: Arc::clone(&blobs),
+                    progress: crate::Progress::default(),
                 };
                 ordinal += 1;
                 let done =

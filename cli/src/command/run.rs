@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prunella_engine::blob::Blobs;
+use prunella_engine::event::{Event, Mode, Modes};
 use prunella_engine::graph::Graph;
 use prunella_engine::run::{Engine, NewInputs, Stop};
 use prunella_engine::store::Store;
@@ -21,7 +22,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::report::conclude;
 use crate::session::{self, Local};
-use crate::terminal::say;
+use crate::terminal::{out, say};
 
 /// Starts a run and sees it to its end.
 pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
@@ -33,29 +34,74 @@ pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
     let (providers, models) = models(args, &graph)?;
     let mut local = Local::new(&repo.path, &args.tests)?;
     local.again = again(args, &local);
-    let (engine, stop) = session::engine(&store, &local, providers)?;
+    let stream = Stream::of(&args.stream)?;
+    let (engine, stop) = session::engine(&store, &local, providers, stream.modes())?;
     let options = json!({"fingerprint": fingerprint, "again": args.again, "dry_run": args.dry_run});
     let settings = json!({
         "models": models,
         "nodes": {"repo": repo.record, "options": options},
         "sandbox": local.sandbox,
         "limits": {"cost_microusd": most},
+        "durability": args.durability.word(),
     });
     let new = NewInputs { inputs, settings, local: serde_json::to_value(&local).unwrap_or_default() };
     let id = engine.start(&graph, new)?;
-    see_through(&engine, stop, &id, &local, args.json)
+    see_through(&engine, stop, &id, &local, args.json, stream)
+}
+
+/// The events that `--stream` asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stream(Option<Modes>);
+
+impl Stream {
+    /// The events of the modes that these words name.
+    pub(super) fn of(words: &[String]) -> Result<Self> {
+        if words.is_empty() {
+            return Ok(Self(None));
+        }
+        let modes = Modes::parse(words.iter().map(String::as_str)).map_err(|word| {
+            let known: Vec<&str> = Mode::ALL.iter().map(|mode| mode.word()).collect();
+            Failure::usage(format!("there is no stream mode `{word}`"))
+                .help(format!("one of {}, or debug for all", known.join(", ")))
+        })?;
+        Ok(Self(Some(modes)))
+    }
+
+    /// What the engine must tell: these, and what the terminal shows.
+    pub(super) fn modes(self) -> Modes {
+        self.0.unwrap_or_default().with(Mode::Tasks)
+    }
+
+    /// Prints an event on a line of its own, when it is asked for.
+    fn print(self, event: &Event) {
+        if self.0.is_some_and(|modes| modes.has(event.mode())) {
+            let line = json!({"format": 1, "mode": event.mode(), "told": event});
+            out(line);
+        }
+    }
 }
 
 /// Runs `id` to rest, telling what happens, and gives the exit code.
 ///
 /// # Errors
 /// Whatever keeps the run from going on at all.
-pub(super) fn see_through(engine: &Engine, stop: Stop, id: &str, local: &Local, as_json: bool) -> Result {
+pub(super) fn see_through(
+    engine: &Engine,
+    stop: Stop,
+    id: &str,
+    local: &Local,
+    as_json: bool,
+    stream: Stream,
+) -> Result {
     let runtime = session::runtime()?;
     let (result, signal) = runtime.block_on(async {
         let signal = session::on_signals(stop);
         let mut progress = Progress::new();
-        let result = engine.run(id, &mut |event| progress.tell(event)).await;
+        let mut tell = |event| {
+            stream.print(&event);
+            progress.tell(event);
+        };
+        let result = engine.run(id, &mut tell).await;
         let signal = *signal.borrow();
         (result, signal)
     });

@@ -1,12 +1,15 @@
 //! `prunella runs`: what ran, and going on with it.
 
+mod travel;
+mod upkeep;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use prunella_engine::clock::SystemClock;
 use prunella_engine::journal::Record;
 use prunella_engine::run::RunResult;
-use prunella_engine::store::{RunRow, RunStatus, Store};
+use prunella_engine::store::{Filter, RunRow, RunStatus, Store};
 use prunella_nodes::effects::ClaimRequest;
 use prunella_nodes::summary::Told;
 use prunella_nodes::world::claims::StoreClaims;
@@ -16,7 +19,7 @@ use prunella_nodes::world::ledger;
 use prunella_nodes::world::models::Providers;
 use serde_json::{Value, json};
 
-use super::run::see_through;
+use super::run::{Stream, see_through};
 use crate::args::RunsCommand;
 use crate::exit;
 use crate::failure::{Failure, Result};
@@ -24,14 +27,40 @@ use crate::progress::short;
 use crate::report::{micro, told, write_report};
 use crate::session::{self, Local};
 use crate::terminal::{json, out, say, seconds};
+pub(super) use travel::{change, reader};
 
 /// Does what the subcommand says.
 pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
     let store = session::store(store)?;
     match command {
-        RunsCommand::List { json: as_json } => list(&store, as_json),
+        RunsCommand::List { status, graph, since, limit, json: as_json } => {
+            list(&store, &upkeep::filter(&status, graph, since.as_deref(), limit)?, as_json)
+        }
         RunsCommand::Show { run, json: as_json } => show(&store, &run, as_json),
-        RunsCommand::Resume { run, json: as_json } => resume(&store, &run, as_json),
+        RunsCommand::Resume { run, graph, stream, json: as_json } => {
+            if let Some(graph) = graph {
+                travel::same_graph(&store, &run, &graph)?;
+            }
+            resume(&store, &run, as_json, Stream::of(&stream)?)
+        }
+        RunsCommand::History { run, json: as_json } => travel::history(&store, &run, as_json),
+        RunsCommand::State { run, at, since, json: as_json } => {
+            travel::state(&store, &run, at.as_deref(), since.as_deref(), as_json)
+        }
+        RunsCommand::Answer { run, answers, no_resume, json: as_json } => {
+            let given = travel::answer(&store, &run, &answers, as_json)?;
+            if given && !no_resume { resume(&store, &run, as_json, Stream::of(&[])?) } else { Ok(exit::OK) }
+        }
+        RunsCommand::Update { run, scope, node, output, set, overwrite } => {
+            travel::update(&store, &run, travel::change(scope, node, output, &set, &overwrite)?)
+        }
+        RunsCommand::Delete { runs } => upkeep::delete(&store, &runs),
+        RunsCommand::Copy { run } => upkeep::copy(&store, &run),
+        RunsCommand::Prune { graph, older_than, keep, dry_run, json: as_json } => {
+            upkeep::prune(&store, graph, older_than.as_deref(), keep, dry_run, as_json)
+        }
+        RunsCommand::Gc { json: as_json } => upkeep::gc(&store, as_json),
+        RunsCommand::Verify { run, json: as_json } => upkeep::verify(&store, run.as_deref(), as_json),
         RunsCommand::Cancel { run } => cancel(&store, &run),
     }
 }
@@ -44,8 +73,8 @@ fn standing(store: &Arc<Store>, row: &RunRow) -> Result<&'static str> {
     })
 }
 
-fn list(store: &Arc<Store>, as_json: bool) -> Result {
-    let rows = store.list()?;
+fn list(store: &Arc<Store>, filter: &Filter, as_json: bool) -> Result {
+    let rows = store.list_by(filter)?;
     let mut listed = Vec::new();
     for row in &rows {
         let standing = standing(store, row)?;
@@ -147,18 +176,18 @@ fn head(row: &RunRow, told: &Told) {
     out(format!("  at work     {}, cost ${:.4}", seconds(told.active_ms), micro(told.cost_microusd)));
 }
 
-fn resume(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
+pub(super) fn resume(store: &Arc<Store>, name: &str, as_json: bool, stream: Stream) -> Result {
     let id = store.find(name)?;
     let row = store.row(&id)?;
     let (local, roles) = pinned(store, &row)?;
     let providers = Providers::from_roles(&roles, |name| std::env::var(name).ok())?;
-    let (engine, stop) = session::engine(store, &local, providers)?;
+    let (engine, stop) = session::engine(store, &local, providers, stream.modes())?;
     if row.status.is_over() {
         say(format!("run {id} is over; this is its result again"));
     } else {
         keep_claim(store, &id, &local)?;
     }
-    see_through(&engine, stop, &id, &local, as_json)
+    see_through(&engine, stop, &id, &local, as_json, stream)
 }
 
 /// A run that was killed or stopped may have lost its incident to another one; two at work on it are one too many.

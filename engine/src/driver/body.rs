@@ -157,6 +157,11 @@ impl Body {
         self.ctx.take_logged()
     }
 
+    /// What it told since the last call.
+    pub(crate) fn told(&self) -> Vec<Value> {
+        self.ctx.take_told()
+    }
+
     /// What the journal holds of the effect, oldest first.
     pub(crate) fn recorded(&self, ordinal: u32) -> &[EffectRecord] {
         self.recorded.get(&ordinal).map_or(&[], Vec::as_slice)

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::flight::{At, Landed};
 use super::{Driver, Halt, Wanted};
-use crate::event::Event;
+use crate::event::{Event, Mode};
 use crate::journal::{Divergence, EffectRecord, Interrupt, Payload, Phase, Record};
 use crate::scheduler::Used;
 use crate::store::Durability;
@@ -73,7 +73,7 @@ impl Driver<'_> {
                 // Its cost was counted when the body took the records over.
                 body.answer(ordinal, response, 0)?;
                 let lane = lane.clone();
-                self.say(|| Event::EffectDone {
+                self.say(Mode::Tasks, || Event::EffectDone {
                     lane,
                     ordinal,
                     name,
@@ -86,8 +86,38 @@ impl Driver<'_> {
             Known::Tries(tries) => {
                 effect.tries = tries;
                 effect.told = records.iter().any(|record| record.request.is_some());
+                let (name, hash) = (effect.name, effect.request_hash.clone());
+                let inherited = self.inheritance.and_then(|known| known.answer(lane, ordinal, name, &hash));
+                if tries == 0
+                    && let Some(inherited) = inherited
+                {
+                    return self.inherit(&At { lane: lane.clone(), ordinal }, &inherited.clone());
+                }
                 self.attempt(At { lane: lane.clone(), ordinal })
             }
+        }
+    }
+
+    /// Takes the answer that the run which this one branched off has recorded.
+    fn inherit(&mut self, at: &At, known: &EffectRecord) -> Result<(), Fault> {
+        let payload = known.response.clone();
+        let response = payload.as_ref().map(|payload| payload.unpack(&Value::Null, self.blobs.as_ref()));
+        let response = response.transpose()?.unwrap_or(Value::Null);
+        let record = EffectRecord { response: payload, reused: true, ..self.part(at, Phase::Done)? };
+        let name = record.name.clone();
+        self.record(Record::Effect(record), Durability::Process)?;
+        let (lane, ordinal) = (at.lane.clone(), at.ordinal);
+        self.say(Mode::Tasks, || Event::EffectDone {
+            lane,
+            ordinal,
+            name,
+            took_ms: 0,
+            cost_microusd: 0,
+            recorded: true,
+        });
+        match self.bodies.get_mut(&at.lane) {
+            Some(body) => body.answer(at.ordinal, response, 0),
+            None => Ok(()),
         }
     }
 
@@ -98,6 +128,13 @@ impl Driver<'_> {
         }
         let Some(body) = self.bodies.get_mut(&at.lane) else { return Ok(()) };
         let effect = body.effect(at.ordinal)?;
+        if effect.class == Class::External && self.inheritance.is_some_and(|known| !known.allow_external) {
+            let message = format!("{}: `{}` changes the world, and this run is a fork", at.lane, effect.name);
+            let fault = Fault::new("fork.external", 2, message)
+                .help("fork again with `--allow-external` where it may happen once more");
+            self.halt.get_or_insert(Halt::Failed(fault));
+            return Ok(());
+        }
         if effect.class == Class::External && effect.tries > 0 {
             let (world, clock, call) = (self.tools.world.clone(), self.tools.clock.clone(), self.call(&at)?);
             self.flights.send(&at.lane.clone(), async move {
@@ -138,7 +175,7 @@ impl Driver<'_> {
             }
         }
         let (lane, ordinal, name) = (at.lane.clone(), at.ordinal, call.name.clone());
-        self.say(|| Event::EffectStarted { lane, ordinal, name, class, r#try });
+        self.say(Mode::Tasks, || Event::EffectStarted { lane, ordinal, name, class, r#try });
         let (world, clock) = (self.tools.world.clone(), self.tools.clock.clone());
         let of = at.lane.clone();
         let work = async move {
@@ -177,6 +214,7 @@ impl Driver<'_> {
     /// A try came back. Of a task that is gone, what may have changed the world is recorded.
     fn performed(&mut self, at: At, done: Result<Done, EffectError>, took_ms: u64) -> Result<(), Fault> {
         let external = self.externals.remove(&at);
+        self.last_piece(&at);
         if self.bodies.contains_key(&at.lane) {
             return match done {
                 Ok(done) => self.done(&at, done, took_ms),
@@ -212,7 +250,14 @@ impl Driver<'_> {
             self.record(Record::Effect(record), Durability::Process)?;
         }
         let (lane, ordinal, cost_microusd) = (at.lane.clone(), at.ordinal, done.cost_microusd);
-        self.say(|| Event::EffectDone { lane, ordinal, name, took_ms, cost_microusd, recorded: false });
+        self.say(Mode::Tasks, || Event::EffectDone {
+            lane,
+            ordinal,
+            name,
+            took_ms,
+            cost_microusd,
+            recorded: false,
+        });
         if let Some(body) = self.bodies.get_mut(&at.lane) {
             body.answer(at.ordinal, response, done.cost_microusd)?;
         }
@@ -233,7 +278,7 @@ impl Driver<'_> {
         let again = (error.retryable && round != 0 && self.halt.is_none())
             .then(|| policy.backoff_ms.saturating_mul(1 << (round - 1).min(16)).min(LONGEST_PAUSE_MS));
         let (lane, ordinal, message) = (at.lane.clone(), at.ordinal, error.message.clone());
-        self.say(|| Event::EffectFailed {
+        self.say(Mode::Tasks, || Event::EffectFailed {
             lane,
             ordinal,
             name: name.clone(),
@@ -306,11 +351,13 @@ impl Driver<'_> {
             cost_microusd: 0,
             at_ms,
             took_ms: 0,
+            reused: false,
         })
     }
 
     fn call(&mut self, at: &At) -> Result<Call, Fault> {
         let run = self.log.run().to_owned();
+        let progress = self.progress(at);
         let blobs = self.tools.redactor.blobs(Arc::clone(&self.blobs));
         let body =
             self.bodies.get_mut(&at.lane).ok_or_else(|| Fault::bug(format!("{} is not at work", at.lane)))?;
@@ -323,6 +370,7 @@ impl Driver<'_> {
             name: effect.name.to_owned(),
             request: effect.request.clone(),
             blobs,
+            progress,
         })
     }
 

@@ -36,6 +36,30 @@ impl Log {
         }
     }
 
+    /// How many records there are, the header included; 0 where there is no journal.
+    pub(crate) fn records(&self) -> u64 {
+        match self {
+            Self::Store(owner) => owner.seq(),
+            Self::Off(_) => 0,
+        }
+    }
+
+    /// How many bytes of records this owner appended.
+    pub(crate) fn recorded(&self) -> u64 {
+        match self {
+            Self::Store(owner) => owner.appended(),
+            Self::Off(_) => 0,
+        }
+    }
+
+    /// Keeps `content`, which follows from all records so far.
+    pub(crate) fn snapshot(&mut self, content: &[u8]) -> Result<(), Fault> {
+        match self {
+            Self::Store(owner) => owner.put_snapshot(owner.seq().saturating_sub(1), content),
+            Self::Off(_) => Ok(()),
+        }
+    }
+
     /// As [`Owner::append`].
     pub(crate) fn append(
         &mut self,

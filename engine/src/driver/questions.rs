@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Driver, Halt};
-use crate::event::Event;
+use crate::event::{Event, Mode};
 use crate::journal::{Divergence, Interrupt, Payload, PendingAsk, Question, Record};
 use crate::scheduler::Used;
 use crate::store::Durability;
@@ -53,7 +53,7 @@ impl Driver<'_> {
             };
             self.record(Record::Interrupt(interrupt), Durability::Disk)?;
         }
-        self.say(|| Event::Interrupted { lane: ask.lane.clone(), id, question, answer });
+        self.say(Mode::Tasks, || Event::Interrupted { lane: ask.lane.clone(), id, question, answer });
         self.asks.insert(ask.lane.clone(), ask);
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Driver<'_> {
         }
         let (lane, answer) = (lane.clone(), Some(ty.to_string()));
         let question = self.tools.redactor.text(&question);
-        self.say(|| Event::Interrupted { lane, id, question, answer });
+        self.say(Mode::Tasks, || Event::Interrupted { lane, id, question, answer });
         Ok(())
     }
 

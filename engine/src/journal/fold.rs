@@ -127,6 +127,23 @@ pub fn fold(
     look: &mut Look<'_>,
 ) -> Result<Folded, Fault> {
     let (scheduler, commands) = begun(graph, &past.header, blobs)?;
+    walk(scheduler, commands, past, blobs, look)
+}
+
+/// Folds records onto a scheduler that stood where they begin. The tasks under way there may have effects before them,
+/// so this is for looking at states, not for going on.
+pub(crate) fn fold_on(mut scheduler: Scheduler, past: &Past, blobs: &dyn Blobs) -> Result<Folded, Fault> {
+    let commands = scheduler.under_way()?;
+    walk(scheduler, commands, past, blobs, &mut |_, _| Ok(None))
+}
+
+fn walk(
+    scheduler: Scheduler,
+    commands: Vec<Command>,
+    past: &Past,
+    blobs: &dyn Blobs,
+    look: &mut Look<'_>,
+) -> Result<Folded, Fault> {
     let mut folding = Folding {
         scheduler,
         blobs,

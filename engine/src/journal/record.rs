@@ -137,6 +137,9 @@ pub struct EffectRecord {
     /// How long the try took, in milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub took_ms: u64,
+    /// Whether the answer is that of the run that this one branched off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{KindVersions, Loader};
 use crate::blob::Blobs;
 use crate::driver::Facts;
-use crate::graph::{Does, Graph};
+use crate::graph::{Change, Does, Graph, changes_of};
 use crate::journal::Header;
 use crate::{Fault, Kinds};
 
@@ -42,13 +42,43 @@ pub(crate) fn facts(
     let mut graph = load(&source).map_err(|fault| fault.at("the run's stored graph"))?;
     if graph.hash != header.graph.hash {
         let (pinned, ours) = (&header.graph.hash, &graph.hash);
+        let what = what_changed(header, &graph, blobs);
         return Err(differs(format!(
-            "the run is pinned to graph {pinned}; this program reads its source as {ours}"
+            "the run is pinned to graph {pinned}; this program reads its source as {ours}{what}"
         )));
     }
     let settings = header.settings.unpack(&Value::Null, blobs)?;
     lower_limits(&mut graph, &settings);
     Facts::new(&header.run, header.created_ms, Arc::new(graph), settings)
+}
+
+/// Refuses a graph that is not the one that the run with this header is pinned to.
+///
+/// # Errors
+/// Exit 7, with what changed.
+pub(super) fn same_graph(header: &Header, graph: &Graph, blobs: &dyn Blobs) -> Result<(), Fault> {
+    if header.graph.hash == graph.hash {
+        return Ok(());
+    }
+    let what = what_changed(header, graph, blobs);
+    let fault = differs(format!("run {} is pinned to another graph{what}", header.run));
+    Err(fault.help("resume it without a graph, fork it with this one, or start a new run"))
+}
+
+/// How `graph` differs from the pinned one, as far as that one's form was stored: at most a few lines.
+fn what_changed(header: &Header, graph: &Graph, blobs: &dyn Blobs) -> String {
+    const MOST: usize = 12;
+    let stored = header.graph.form.as_ref().and_then(|form| blobs.get(form).ok());
+    let stored = stored.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let now = serde_json::from_str(&graph.form()).ok();
+    let Some((stored, now)) = stored.zip(now) else { return String::new() };
+    let changes: Vec<Change> = changes_of(&stored, &now);
+    let more = changes.len().saturating_sub(MOST);
+    let mut told: String = changes.iter().take(MOST).map(|change| format!("\n  {change}")).collect();
+    if more > 0 {
+        told.push_str(&format!("\n  and {more} more"));
+    }
+    told
 }
 
 /// A run may be held to less than its graph allows: `limits.cost_microusd` of its settings. It is pinned with them,

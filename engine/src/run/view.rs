@@ -76,6 +76,15 @@ pub struct EffectView {
 }
 
 impl Engine {
+    /// Refuses a graph that is not the one that `run` is pinned to: for who would go on with it under a graph of theirs.
+    ///
+    /// # Errors
+    /// Exit 7, with what changed; 2 for an unknown run.
+    pub fn same_graph(&self, run: &str, graph: &crate::graph::Graph) -> Result<(), Fault> {
+        let past = Past::of(self.store().records_between(run, 0, 0)?)?;
+        super::pin::same_graph(&past.header, graph, self.store().as_ref())
+    }
+
     /// Looks at a run without owning it.
     ///
     /// # Errors

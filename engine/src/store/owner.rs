@@ -45,6 +45,8 @@ pub struct Owner {
     seq: u64,
     chain: Chain,
     held: Held,
+    /// Bytes of records that were appended by this owner.
+    appended: u64,
     /// When the run's row was last written.
     touched_ms: u64,
     /// Whether the row knows how long the journal is.
@@ -103,6 +105,7 @@ impl Store {
             seq: tail.seq + 1,
             chain: tail.sealed.chain,
             held: Held::default(),
+            appended: 0,
             touched_ms: 0,
             touched: true,
             _lock: lock,
@@ -135,6 +138,12 @@ impl Owner {
         self.seq
     }
 
+    /// How many bytes of records this owner appended.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.appended
+    }
+
     /// Appends `records` and sets the run's status, together or not at all. What was held back before is written
     /// first and with them; when that fails, it is still held.
     ///
@@ -153,6 +162,7 @@ impl Owner {
             self.chain = journal::link(&self.chain, &bytes);
             self.seq += 1;
             self.held.bytes += bytes.len();
+            self.appended += bytes.len() as u64;
             self.held.lines.push(Line { bytes, chain: self.chain });
         }
         let status = status.map(|(status, result)| (status.word(), canonical::to_string(result)));

@@ -40,6 +40,19 @@ impl Store {
         Ok(journal.read(&tx, packer, Some(from))?.records)
     }
 
+    /// The records of a run from number `from` to number `to`, verified from the stored hash before them. What comes
+    /// after is not looked at.
+    ///
+    /// # Errors
+    /// As [`Store::records`].
+    pub fn records_between(&self, run: &str, from: u64, to: u64) -> Result<Vec<Sealed>, Fault> {
+        let mut db = self.lock();
+        let (tx, packer) = db.read().map_err(|e| sql(&e, "read the journal"))?;
+        let mut records = Journal::of(&tx, run)?.read_to(&tx, packer, Some(from), Some(to))?.records;
+        records.truncate(usize::try_from((to + 1).saturating_sub(from)).unwrap_or(usize::MAX));
+        Ok(records)
+    }
+
     /// The last record of a run.
     ///
     /// # Errors
@@ -94,6 +107,17 @@ impl<'a> Journal<'a> {
         packer: &mut Packer,
         from: Option<u64>,
     ) -> Result<Read, Fault> {
+        self.read_to(connection, packer, from, None)
+    }
+
+    /// The same, no further than the row that holds `to`.
+    fn read_to(
+        &self,
+        connection: &Connection,
+        packer: &mut Packer,
+        from: Option<u64>,
+        to: Option<u64>,
+    ) -> Result<Read, Fault> {
         let failed = |e: rusqlite::Error| sql(&e, "read the journal");
         let begin = place(self.number, 0);
         // The row that holds `from`, or the first one where that is missing.
@@ -133,6 +157,9 @@ impl<'a> Journal<'a> {
             if read.next == self.least && self.chain != read.chain {
                 let why = format!("the journal is another than its run's after record {}", read.next);
                 return Err(self.broken(&why));
+            }
+            if to.is_some_and(|to| read.next > to) {
+                return Ok(read);
             }
         }
         if read.next < self.least {

@@ -30,7 +30,8 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    const ALL: [Self; 6] =
+    /// All of them.
+    pub const ALL: [Self; 6] =
         [Self::Created, Self::Running, Self::Ended, Self::Stopped, Self::Waiting, Self::Cancelled];
 
     /// The word in the store and in JSON.

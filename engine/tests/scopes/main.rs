@@ -10,3 +10,7 @@ mod failures;
 mod puppet;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod travel;

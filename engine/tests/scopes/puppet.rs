@@ -43,6 +43,7 @@ impl Node for Puppet {
                     text.extend(ctx.all::<Look>(&asked).await?);
                 }
                 Some(("ask", question)) => ok = ctx.interrupt(question, Type::Bool).await == json!(true),
+                Some(("tell", what)) => ctx.emit(json!(what)),
                 Some(("fail", why)) => return Err(NodeError::new("puppet.failed", why)),
                 Some(("until", attempt)) => ok = ctx.task().attempt >= attempt.parse().unwrap(),
                 _ => match (word, word.parse::<i64>()) {
