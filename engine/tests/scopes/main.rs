@@ -7,6 +7,8 @@ mod calls;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod puppet;
 #[cfg(test)]
 mod questions;
