@@ -36,7 +36,12 @@ mod put;
 mod read;
 #[cfg(test)]
 #[path = "../run_engine/scene.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of the scene")]
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "each test binary uses a part of the scene, which keeps a list in a file"
+)]
 mod scene;
 #[cfg(test)]
 mod upkeep;
