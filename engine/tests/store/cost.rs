@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use prunella_engine::run::{Engine, NewInputs};
-use prunella_engine::store::Store;
+use prunella_engine::store::{Durability, Store};
 use prunella_engine::types::Type;
 use prunella_engine::{Ctx, Kind, Kinds, Node, NodeError, Output};
 use serde_json::{Value, json};
 
-use crate::scene::{Script, ScriptedWorld, options, runtime};
+use crate::scene::{LOOP, Scene, Script, ScriptedWorld, options, runtime};
 
 /// Says a message of 456 characters in every pass, until it has said as many as it is told.
 struct Talk;
@@ -121,6 +121,52 @@ fn messages_are_stored_in_less_than_twice_their_size() {
         "400 messages of 456 characters, {raw} bytes: {stored} bytes, {empty} of them for an empty store"
     );
     assert!(stored < 2 * raw, "{stored}");
+}
+
+#[test]
+fn a_wide_state_is_stored_in_less_than_three_times_what_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    crate::both::create(&store, "a", "g", 1);
+    let (mut owner, _) = store.own("a").unwrap();
+    let mut raw = 0;
+    for step in 0..100_u64 {
+        let mut writes = serde_json::Map::new();
+        for key in 0..15 {
+            writes.insert(format!("key {key}"), json!({"inline": message(step * 15 + key)}));
+            raw += 456;
+        }
+        let record = json!({"kind": "commit", "lane": format!("n#{}", step + 1), "superstep": step + 1,
+            "output": {"inline": null}, "writes": writes, "active_ms": 1, "cost_microusd": 0, "at_ms": 1});
+        let record = serde_json::from_value(record).unwrap();
+        owner.append(&[record], None, Durability::Process, step).unwrap();
+    }
+    drop((owner, store));
+    let stored = size(dir.path());
+    println!("100 supersteps that write 15 keys, {raw} bytes: {stored} bytes");
+    assert!(stored < 3 * raw, "{stored}");
+}
+
+#[test]
+fn a_parked_run_costs_less_than_two_and_a_half_kilobytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let failures = [("work.do work#1 0".to_owned(), u32::MAX)].into();
+    let scene = Scene::on(store, ScriptedWorld::new(Script { failures, ..Script::default() }));
+    let (few, many) = (20, 220);
+    let mut sizes = Vec::new();
+    for n in 1..=many {
+        assert_eq!(scene.finish(&scene.start(LOOP)).exit, 30);
+        if n == few || n == many {
+            // Written back, so that the file is all there is.
+            scene.engine.store().gc(&[], 0).unwrap();
+            sizes.push(size(dir.path()));
+        }
+    }
+    let each = (sizes[1] - sizes[0]) / (many - few);
+    println!("a run stopped after one superstep and three failed tries: {each} bytes with its journal");
+    assert!(each < 2500, "{each}");
+    assert_eq!(std::fs::read_dir(dir.path().join("locks")).unwrap().count(), 0);
 }
 
 #[test]

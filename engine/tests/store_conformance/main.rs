@@ -26,6 +26,8 @@
 //! - per-channel termination of a delta walk, plain values as its seed: a snapshot holds all keys, or is none.
 //! - pruning a thread to its latest checkpoint: earlier commits are what the state follows from. Runs are pruned.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the scene looks at files")]
+
 #[cfg(test)]
 mod delta;
 #[cfg(test)]
