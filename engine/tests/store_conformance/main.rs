@@ -38,12 +38,7 @@ mod put;
 mod read;
 #[cfg(test)]
 #[path = "../run_engine/scene.rs"]
-#[allow(
-    dead_code,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "each test binary uses a part of the scene, which keeps a list in a file"
-)]
+#[allow(dead_code, reason = "each test binary uses a part of the scene")]
 mod scene;
 #[cfg(test)]
 mod upkeep;
