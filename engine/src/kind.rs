@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::graph::{Condition, Lookup};
-use crate::types::{Record, Type};
+use crate::types::{Record, Type, TypeError};
 use crate::{Ctx, NodeError};
 
 /// The behaviour of a kind. One instance serves every node of the kind, so it holds no state of a run.
@@ -88,6 +88,33 @@ pub struct Kind {
     pub effects: &'static [&'static str],
     /// Its behaviour.
     pub node: Arc<dyn Node + Send + Sync>,
+}
+
+impl Kind {
+    /// A kind that takes and gives these types, written as in graph files, and runs `node`. Version 1, without settings;
+    /// an effect that its bodies ask for is named in `effects`.
+    ///
+    /// # Errors
+    /// When a text is no type.
+    pub fn new(
+        name: &'static str,
+        with: &[(&'static str, &str)],
+        output: &str,
+        node: impl Node + Send + Sync + 'static,
+    ) -> Result<Self, TypeError> {
+        let ty = |text: &str| Type::parse(text, &mut |_| None);
+        let field = |(name, text): &(&'static str, &str)| Ok(Field { name, ty: ty(text)?, doc: "" });
+        Ok(Self {
+            name,
+            version: 1,
+            doc: "",
+            with: with.iter().map(field).collect::<Result<_, TypeError>>()?,
+            output: Output::Fixed(ty(output)?),
+            settings: Vec::new(),
+            effects: &[],
+            node: Arc::new(node),
+        })
+    }
 }
 
 /// All kinds and built-in records that graph files may name.

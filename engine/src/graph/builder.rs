@@ -5,29 +5,56 @@ use serde_json::{Map, Value, json};
 
 use super::diagnostic::Diagnostic;
 use super::load;
-use super::model::{Graph, Outcome};
+use super::model::{At, Failed, Graph, Outcome, Reducer};
 use crate::Kinds;
 
 /// Builds a graph.
 ///
 /// ```
-/// # use prunella_engine::graph::{Builder, Outcome};
-/// # use prunella_engine::Kinds;
-/// let found = Builder::new("two")
-///     .input("text", "string")
-///     .state("note", "string")
-///     .end("done", Outcome::Success)
-///     .node("first", |node| node.kind("step").with("text", "=inputs.text").writes("note", "=output.note").to("second"))
-///     .node("second", |node| node.kind("step").when("output.ok", "done").retry("first", 3, "done"))
-///     .build(&Kinds::default());
-/// assert_eq!(found.unwrap_err()[0].message, "there is no kind `step`");
+/// use async_trait::async_trait;
+/// use prunella_engine::graph::{Builder, Outcome, Reducer};
+/// use prunella_engine::run::{Engine, NewInputs, Options};
+/// use prunella_engine::store::Store;
+/// use prunella_engine::{Ctx, Kind, Kinds, Node, NodeError, Nowhere};
+/// use serde_json::{Value, json};
+///
+/// /// Doubles a number.
+/// struct Double;
+///
+/// #[async_trait(?Send)]
+/// impl Node for Double {
+///     async fn run(&self, _: &Ctx, input: Value) -> Result<Value, NodeError> {
+///         Ok(json!({"n": input["n"].as_i64().unwrap_or_default() * 2}))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kinds = Kinds::default().with_kind(Kind::new("double", &[("n", "int")], "{n: int}", Double)?);
+/// let (graph, _) = Builder::new("doubles")
+///     .input("n", "int")
+///     .reduce("sum", "int", Reducer::Sum)
+///     .end_with("done", Outcome::Success, "=sum")
+///     .node("first", |node| node.kind("double").with("n", "=inputs.n").fork(&["left", "right"]))
+///     .node("left", |node| node.kind("double").with("n", 1).writes("sum", "=output.n").to("meet"))
+///     .node("right", |node| node.kind("double").with("n", "=inputs.n").writes("sum", "=output.n").to("meet"))
+///     .node("meet", |node| node.kind("double").with("n", "=sum").to("done"))
+///     .build(&kinds)
+///     .map_err(|found| found[0].message.clone())?;
+/// let engine = Engine::new(Store::in_memory()?, kinds.clone(), std::sync::Arc::new(Nowhere), Options::new(&kinds));
+/// let run = engine.start(&graph, NewInputs { inputs: json!({"n": 5}), settings: json!({}), local: json!({}) })?;
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// assert_eq!(runtime.block_on(engine.run(&run, &mut |_| {}))?.output, json!(12));
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Builder {
     name: String,
     sections: [(&'static str, Vec<(String, Value)>); 4],
     limits: Option<Value>,
+    returns: Option<String>,
     nodes: Vec<(String, Node)>,
+    graphs: Vec<(String, Value)>,
 }
 
 /// Builds a node.
@@ -37,6 +64,8 @@ pub struct Node {
     with: Map<String, Value>,
     writes: Map<String, Value>,
     arms: Vec<Value>,
+    /// What stands under `next` where that is no list of arms.
+    next: Option<Value>,
 }
 
 impl Builder {
@@ -44,7 +73,7 @@ impl Builder {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let sections = ["inputs", "models", "state", "ends"].map(|section| (section, Vec::new()));
-        Self { name: name.to_owned(), sections, limits: None, nodes: Vec::new() }
+        Self { name: name.to_owned(), sections, limits: None, returns: None, nodes: Vec::new(), graphs: Vec::new() }
     }
 
     fn add(mut self, section: usize, name: &str, value: Value) -> Self {
@@ -72,6 +101,12 @@ impl Builder {
         self.add(2, name, ty.into())
     }
 
+    /// Declares a state key with a reducer.
+    #[must_use]
+    pub fn reduce(self, name: &str, ty: &str, reducer: Reducer) -> Self {
+        self.add(2, name, json!({"type": ty, "reduce": reducer.word()}))
+    }
+
     /// Declares a state key whose writes add to a list.
     #[must_use]
     pub fn append(self, name: &str, ty: &str) -> Self {
@@ -82,6 +117,42 @@ impl Builder {
     #[must_use]
     pub fn end(self, name: &str, outcome: Outcome) -> Self {
         self.add(3, name, json!(outcome))
+    }
+
+    /// Declares an end that gives a value: CEL after a leading `=`, else a literal.
+    #[must_use]
+    pub fn end_with(self, name: &str, outcome: Outcome, output: impl Into<Value>) -> Self {
+        self.add(3, name, json!({"outcome": outcome, "output": output.into()}))
+    }
+
+    /// Says which type its ends give, for graphs that are called.
+    #[must_use]
+    pub fn returns(mut self, ty: &str) -> Self {
+        self.returns = Some(ty.to_owned());
+        self
+    }
+
+    /// Adds a graph that nodes can call by this name. Its own model roles and graphs are not taken over.
+    #[must_use]
+    pub fn graph(mut self, name: &str, graph: &Self) -> Self {
+        self.graphs.push((name.to_owned(), graph.inner()));
+        self
+    }
+
+    /// The graph as it stands under `graphs:`.
+    fn inner(&self) -> Value {
+        let mut map = Map::new();
+        for (section, entries) in self.sections.iter().filter(|(section, _)| *section != "models") {
+            if !entries.is_empty() {
+                map.insert((*section).to_owned(), entries.iter().cloned().collect());
+            }
+        }
+        let nodes = self.nodes.iter().map(|(name, node)| (name.clone(), node.value())).collect();
+        map.insert("nodes".to_owned(), nodes);
+        map.extend(self.limits.clone().map(|limits| ("limits".to_owned(), limits)));
+        map.extend(self.returns.clone().map(|ty| ("returns".to_owned(), Value::from(ty))));
+        map.extend(self.nodes.first().map(|(start, _)| ("start".to_owned(), Value::from(start.as_str()))));
+        Value::Object(map)
     }
 
     /// Sets the limits, as the file's `limits` takes them.
@@ -113,6 +184,10 @@ impl Builder {
             section(name, &mut entries.iter().map(|(name, value)| (name, value.clone())));
         }
         section("nodes", &mut self.nodes.iter().map(|(name, node)| (name, node.value())));
+        section("graphs", &mut self.graphs.iter().map(|(name, graph)| (name, graph.clone())));
+        if let Some(ty) = &self.returns {
+            out.push_str(&format!("returns: {}\n", Value::from(ty.as_str())));
+        }
         if let Some(limits) = &self.limits {
             out.push_str(&format!("limits: {limits}\n"));
         }
@@ -180,8 +255,64 @@ impl Node {
         self
     }
 
+    /// Leads into these branches at once; they meet at the next node that all of their paths lead through.
+    #[must_use]
+    pub fn fork(mut self, branches: &[&str]) -> Self {
+        self.next = Some(json!(branches));
+        self
+    }
+
+    /// Leads where the word says that `on` gives: `(word, target)`.
+    #[must_use]
+    pub fn switch(mut self, on: &str, cases: &[(&str, &str)]) -> Self {
+        let cases: Map<String, Value> =
+            cases.iter().map(|(word, target)| ((*word).to_owned(), Value::from(*target))).collect();
+        self.next = Some(json!({"switch": on, "cases": cases}));
+        self
+    }
+
+    /// Leads to the node or end that `name` gives, one of `among`.
+    #[must_use]
+    pub fn goto(mut self, name: &str, among: &[&str]) -> Self {
+        self.next = Some(json!({"goto": name, "among": among}));
+        self
+    }
+
+    /// Calls a graph of [`Builder::graph`]; `with` gives its inputs.
+    #[must_use]
+    pub fn call(self, graph: &str) -> Self {
+        self.kind("subgraph").setting("graph", graph)
+    }
+
+    /// Calls a graph for every item of the list that `over` gives; `item` and `index` are there in `with`.
+    #[must_use]
+    pub fn map(self, graph: &str, over: &str, failed: Failed) -> Self {
+        self.kind("map").setting("graph", graph).setting("over", over).setting("failed", failed.word())
+    }
+
+    /// Leads to `target` when the node fails.
+    #[must_use]
+    pub fn on_error(self, target: &str) -> Self {
+        self.setting("on_error", target)
+    }
+
+    /// Asks a person before or after the node; `answer` is a type expression.
+    #[must_use]
+    pub fn interrupt(self, at: At, ask: &str, answer: &str) -> Self {
+        self.setting("interrupt", json!({"at": at.word(), "ask": ask, "answer": answer}))
+    }
+
+    /// Bounds the active time of one execution, such as `30s`.
+    #[must_use]
+    pub fn timeout(self, most: &str) -> Self {
+        self.setting("timeout", most)
+    }
+
     fn value(&self) -> Value {
         let mut keys = self.keys.clone();
+        if let Some(next) = &self.next {
+            keys.insert("next".to_owned(), next.clone());
+        }
         for (key, entries) in [("with", &self.with), ("writes", &self.writes)] {
             if !entries.is_empty() {
                 keys.insert(key.to_owned(), Value::Object(entries.clone()));

@@ -19,6 +19,14 @@ pub struct TypeError {
     pub message: String,
 }
 
+impl std::fmt::Display for TypeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for TypeError {}
+
 impl Type {
     /// Parses a type expression; `record` finds the records it names.
     ///

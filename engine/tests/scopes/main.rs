@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod branches;
 #[cfg(test)]
+mod builder;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod failures;
