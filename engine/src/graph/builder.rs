@@ -73,7 +73,14 @@ impl Builder {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let sections = ["inputs", "models", "state", "ends"].map(|section| (section, Vec::new()));
-        Self { name: name.to_owned(), sections, limits: None, returns: None, nodes: Vec::new(), graphs: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            sections,
+            limits: None,
+            returns: None,
+            nodes: Vec::new(),
+            graphs: Vec::new(),
+        }
     }
 
     fn add(mut self, section: usize, name: &str, value: Value) -> Self {
