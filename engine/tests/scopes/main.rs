@@ -13,6 +13,15 @@ mod failures;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lessons;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod parts;
+#[cfg(test)]
+#[path = "../support/prefix.rs"]
+mod prefix;
+#[cfg(test)]
 mod puppet;
 #[cfg(test)]
 mod questions;
@@ -22,3 +31,5 @@ mod random;
 mod streams;
 #[cfg(test)]
 mod travel;
+#[cfg(test)]
+mod whole;
