@@ -30,6 +30,8 @@ mod random;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod transitions;
+#[cfg(test)]
 mod travel;
 #[cfg(test)]
 mod whole;

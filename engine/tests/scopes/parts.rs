@@ -325,8 +325,14 @@ pub(crate) fn wild(parts: &[Part], inner: &[Part], leaf: &[Part], seed: u64) -> 
             );
         }
         let asks = printer.asks();
+        // Items that fail late leave the start of the next one free to ask or to call.
+        let does = if printer.wildly(2) {
+            "with: {does: \"=inputs.i == 0 ? ['fail late'] : ['look i']\"}, "
+        } else {
+            ""
+        };
         nodes += &format!(
-            "      last: {{{asks}kind: puppet, next: [{{when: inputs.i == 2, to: bad}}, {{else: good}}]}}\n"
+            "      last: {{{asks}kind: puppet, {does}next: [{{when: inputs.i == 2, to: bad}}, {{else: good}}]}}\n"
         );
         let steps = printer.steps(6);
         graphs += &format!(
