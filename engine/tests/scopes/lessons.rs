@@ -1,10 +1,6 @@
 //! Behaviours that peers got wrong and no other test here is about; `defects` says whose.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a test looks at files of the store"
-)]
+#![expect(clippy::disallowed_methods, reason = "a test looks at files of the store")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -85,7 +85,7 @@ fn substance(records: &[Record]) -> Vec<String> {
 
 #[test]
 fn every_task_and_join_runs_once_and_no_write_is_lost() {
-    for random in graphs(30) {
+    for random in graphs(24) {
         let whole = Whole::new(random, &[]);
         let source = &whole.random.source;
         assert_eq!((whole.result.exit, whole.result.end.as_deref()), (0, Some("done")), "{source}");
@@ -105,7 +105,7 @@ fn every_task_and_join_runs_once_and_no_write_is_lost() {
 #[test]
 fn a_replay_is_the_run() {
     let mut effects = 0;
-    for random in graphs(30) {
+    for random in graphs(24) {
         let whole = Whole::new(random, &[]);
         let source = &whole.random.source;
         let again = whole.play.replay(&whole.run);
@@ -143,7 +143,7 @@ fn whoever_is_first_the_result_and_the_records_are_the_same() {
 #[test]
 fn a_resume_from_any_prefix_of_the_journal_equals_the_uninterrupted_run() {
     let mut cuts = 0;
-    for random in graphs(4) {
+    for random in graphs(3) {
         let whole = Whole::new(random, &[]);
         let (source, records) = (&whole.random.source, whole.records());
         let substance_of_whole = substance(&records);
@@ -166,5 +166,5 @@ fn a_resume_from_any_prefix_of_the_journal_equals_the_uninterrupted_run() {
             cuts += 1;
         }
     }
-    assert!(cuts > 100, "only {cuts} prefixes");
+    assert!(cuts > 80, "only {cuts} prefixes");
 }
