@@ -15,6 +15,8 @@
 //! anything else         a bug of the driver                                   (an error)
 //! ```
 //!
+//! What may follow from what within a step is listed in [`transition`].
+//!
 //! A [`Scope`] has a state and a superstep clock of its own: the run itself, each branch of a fan-out (`fork[0]`),
 //! each call of a graph (`review`), each item of a map (`each[3]`), and so on below those. They stand in one table
 //! under their path. A scope whose branches or calls are under way waits for them; everything else goes on.
@@ -28,6 +30,7 @@ mod scope;
 mod snapshot;
 mod state;
 mod table;
+pub mod transition;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -340,16 +340,14 @@ impl Folding<'_> {
             (Some(when), _) => {
                 if let Some(payload) = &asks.output {
                     let output = payload.unpack(&Value::Null, self.blobs)?;
-                    let pending = self.tasks.remove(lane);
-                    let pending = pending.ok_or_else(|| out_of_place(record, "outside its task"))?;
-                    let now = look(&pending, Some(&output))?.unwrap_or_else(|| output.clone());
+                    let now = match self.asks.get(lane).map(|pending| &pending.ask.output) {
+                        // What a call gave, and that it asks, follows from the records before.
+                        Some(given) => given.as_deref().cloned().unwrap_or_default(),
+                        None => self.returned(record, asks, &output, look)?,
+                    };
                     if now != output {
                         return Err(Divergence::new(Some(lane), "output", None, output, now).into());
                     }
-                    let (used, at_ms) = (asks.used, asks.at_ms);
-                    let event = Event::TaskDone { lane: lane.clone(), output, used, at_ms };
-                    let commands = self.scheduler.step(event)?;
-                    self.expect(commands)?;
                 }
                 match self.asks.get_mut(lane) {
                     Some(pending) if pending.ask.at == when => {
@@ -365,6 +363,26 @@ impl Folding<'_> {
                 }
             }
         }
+    }
+
+    /// A task returned `output`, and a person is asked about it; gives what it returns now.
+    fn returned(
+        &mut self,
+        record: &Record,
+        asks: &Interrupt,
+        output: &Value,
+        look: &mut Look<'_>,
+    ) -> Result<Value, Fault> {
+        let pending = self.tasks.remove(&asks.lane);
+        let pending = pending.ok_or_else(|| out_of_place(record, "outside its task"))?;
+        let now = look(&pending, Some(output))?.unwrap_or_else(|| output.clone());
+        if now == *output {
+            let (lane, used, at_ms) = (asks.lane.clone(), asks.used, asks.at_ms);
+            let event = Event::TaskDone { lane, output: now.clone(), used, at_ms };
+            let commands = self.scheduler.step(event)?;
+            self.expect(commands)?;
+        }
+        Ok(now)
     }
 
     fn answer(&mut self, record: &Record, answer: &Answer) -> Result<(), Fault> {

@@ -110,8 +110,7 @@ impl Scheduler {
                     let values: Vec<Value> = std::mem::take(&mut mapping.results).into_values().collect();
                     let output = Arc::new(json!({"values": values, "failed": mapping.failed}));
                     scope.doing = Doing::Task(lane.clone());
-                    let used = Used::default();
-                    work.todo.push_back(Act::Complete { lane: lane.clone(), result: Ok(output), used });
+                    return self.gave(lane.clone(), output, Used::default(), work);
                 }
                 return Ok(());
             };
@@ -165,9 +164,7 @@ impl Scheduler {
                             value["value"] = output;
                         }
                         self.scope_mut(&caller.scope)?.doing = Doing::Task(caller.clone());
-                        let (result, used) = (Ok(Arc::new(value)), Used::default());
-                        work.todo.push_back(Act::Complete { lane: caller, result, used });
-                        Ok(())
+                        self.gave(caller, Arc::new(value), Used::default(), work)
                     }
                     Some(item) => {
                         let well = matches!(outcome, Outcome::Success | Outcome::Nothing);

@@ -115,6 +115,17 @@ impl Scheduler {
         work: &mut Work,
     ) -> Result<(), Fault> {
         self.running(&lane)?;
+        self.gave(lane, output, used, work)
+    }
+
+    /// A task has its output, of its own body or of what it called: a person is asked about it, or it is complete.
+    pub(super) fn gave(
+        &mut self,
+        lane: Lane,
+        output: Arc<Value>,
+        used: Used,
+        work: &mut Work,
+    ) -> Result<(), Fault> {
         let after = self.node(&lane)?.1.interrupt.as_ref().is_some_and(|asks| asks.at == At::After);
         if after && self.asks(&lane, Some(Arc::clone(&output)), used, work)? {
             return Ok(());

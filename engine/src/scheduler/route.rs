@@ -37,6 +37,16 @@ impl Edge {
     pub(super) const ON_ERROR: Self = Self { part: Part::OnError, side: Side::Plain };
     /// Up to who takes the failure.
     pub(super) const ERROR: Self = Self { part: Part::Error, side: Side::Plain };
+
+    /// Whether it is a retry edge that was taken.
+    pub(super) fn is_retry(&self) -> bool {
+        self.side == Side::Retry
+    }
+
+    /// Whether it is the other side of a retry edge: its attempts are used up.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.side == Side::Exhausted
+    }
 }
 
 impl std::fmt::Display for Edge {

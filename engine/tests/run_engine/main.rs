@@ -11,6 +11,9 @@ mod kill;
 #[cfg(test)]
 mod owner;
 #[cfg(test)]
+#[path = "../support/prefix.rs"]
+mod prefix;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod resume;

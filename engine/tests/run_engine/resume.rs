@@ -1,30 +1,16 @@
 //! Going on after a stop: nothing lost, nothing repeated.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use prunella_engine::blob::Blobs;
-use prunella_engine::journal::{Phase, Record};
+use prunella_engine::Kinds;
+use prunella_engine::journal::Record;
 use prunella_engine::run::{Engine, StopWish};
-use prunella_engine::store::{Durability, NewRun, RunStatus, Store};
-use prunella_engine::{Class, Kinds};
-use serde_json::{Value, json};
+use prunella_engine::store::RunStatus;
+use serde_json::json;
 
+use crate::prefix::{Left, records, store_with};
 use crate::scene::{LOOP, Scene, Script, ScriptedWorld, graph, kinds, options};
-
-/// A store that holds a run whose journal is `records`.
-fn store_with(records: &[Record]) -> Arc<Store> {
-    let store = Store::in_memory().unwrap();
-    let Record::Header(header) = &records[0] else { panic!("no header") };
-    store.put(LOOP.as_bytes()).unwrap();
-    let new =
-        NewRun { id: &header.run, created_ms: header.created_ms, graph: "scripted", local: &Value::Null };
-    store.create(&new, &records[0]).unwrap();
-    let (mut owner, _) = store.own(&header.run).unwrap();
-    owner.append(&records[1..], None, Durability::Process, 0).unwrap();
-    drop(owner);
-    store
-}
 
 #[test]
 fn a_resume_from_any_prefix_of_the_journal_equals_the_uninterrupted_run() {
@@ -32,40 +18,20 @@ fn a_resume_from_any_prefix_of_the_journal_equals_the_uninterrupted_run() {
     let run = whole.start(LOOP);
     let result = whole.finish(&run);
     let state = whole.engine.view(&run).unwrap().state;
-    let records: Vec<Record> =
-        whole.engine.store().records(&run).unwrap().into_iter().map(|sealed| sealed.record).collect();
+    let records = records(whole.engine.store(), &run);
     assert!(records.len() > 35, "{}", records.len());
 
     for cut in 1..=records.len() {
         let kept = &records[..cut];
-        let world = ScriptedWorld::new(Script::default());
-        let mut expected = whole.world.performed();
-        for record in kept {
-            if let Record::Effect(effect) = record {
-                let line = format!("{} {} {}", effect.name, effect.lane, effect.ordinal);
-                match (effect.phase, effect.class) {
-                    (Phase::Done, _) => expected.retain(|other| *other != line),
-                    // What was under way did happen, and whoever is asked for it says so.
-                    (Phase::Start, Class::External) => {
-                        world
-                            .shipped
-                            .lock()
-                            .unwrap()
-                            .insert(format!("{run}/{}/{}", effect.lane, effect.ordinal));
-                        expected.retain(|other| *other != line);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let scene = Scene::on(store_with(kept), world);
+        let left = Left::after(kept, whole.world.performed());
+        let world = ScriptedWorld { shipped: Mutex::new(left.happened), ..ScriptedWorld::default() };
+        let scene = Scene::on(store_with(LOOP, kept), world);
         assert_eq!(scene.finish(&run), result, "cut after {cut}");
         assert_eq!(scene.engine.view(&run).unwrap().state, state, "cut after {cut}");
         let mut performed = scene.world.performed();
         // Effects of one task that are asked for together are performed in any order.
         performed.sort();
-        expected.sort();
-        assert_eq!(performed, expected, "cut after {cut}");
+        assert_eq!(performed, left.performed, "cut after {cut}");
     }
 }
 
@@ -122,11 +88,10 @@ fn what_cannot_be_told_waits_for_a_person() {
     let whole = Scene::new(Script::default());
     let run = whole.start(LOOP);
     whole.finish(&run);
-    let records: Vec<Record> =
-        whole.engine.store().records(&run).unwrap().into_iter().map(|sealed| sealed.record).collect();
+    let records = records(whole.engine.store(), &run);
     let started = |record: &Record| matches!(record, Record::Effect(e) if e.name == "ship.it");
     let cut = records.iter().position(started).unwrap() + 1;
-    let store = store_with(&records[..cut]);
+    let store = store_with(LOOP, &records[..cut]);
     let scene =
         Scene::on(Arc::clone(&store), ScriptedWorld::new(Script { unknown: true, ..Script::default() }));
     let result = scene.finish(&run);
@@ -206,11 +171,11 @@ fn a_body_that_asks_for_something_else_is_not_answered_from_the_journal() {
     let scene = Scene::new(Script::default());
     let run = scene.start(LOOP);
     scene.finish(&run);
-    let mut records: Vec<Record> =
-        scene.engine.store().records(&run).unwrap().into_iter().map(|sealed| sealed.record).take(3).collect();
+    let mut records = records(scene.engine.store(), &run);
+    records.truncate(3);
     let Record::Effect(effect) = &mut records[2] else { panic!("{:?}", records[2]) };
     effect.request_hash = prunella_engine::canonical::hash(&json!("something else"));
-    let scene = Scene::on(store_with(&records), ScriptedWorld::new(Script::default()));
+    let scene = Scene::on(store_with(LOOP, &records), ScriptedWorld::new(Script::default()));
     let result = scene.finish(&run);
     assert_eq!(result.exit, 20);
     assert!(result.error.unwrap().message.starts_with("plan#1: request"));

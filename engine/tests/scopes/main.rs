@@ -13,6 +13,15 @@ mod failures;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lessons;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod parts;
+#[cfg(test)]
+#[path = "../support/prefix.rs"]
+mod prefix;
+#[cfg(test)]
 mod puppet;
 #[cfg(test)]
 mod questions;
@@ -21,4 +30,8 @@ mod random;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod transitions;
+#[cfg(test)]
 mod travel;
+#[cfg(test)]
+mod whole;

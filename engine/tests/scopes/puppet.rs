@@ -1,6 +1,6 @@
 //! A kind whose tasks do what `with.does` says, and the world and engine to run it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,8 +8,8 @@ use prunella_engine::clock::StepClock;
 use prunella_engine::event::Event;
 use prunella_engine::graph::Graph;
 use prunella_engine::replay::{Replayed, replay};
-use prunella_engine::run::{Engine, NewInputs, Options, RunResult, loader};
-use prunella_engine::store::Store;
+use prunella_engine::run::{Engine, Loader, NewInputs, Options, RunResult, loader};
+use prunella_engine::store::{RunStatus, Store};
 use prunella_engine::trace::Trace;
 use prunella_engine::types::Type;
 use prunella_engine::{
@@ -18,17 +18,27 @@ use prunella_engine::{
 };
 use serde_json::{Value, json};
 
-pub(crate) struct Look;
+use crate::prefix;
 
-impl Effect for Look {
-    const NAME: &'static str = "look.at";
-    const CLASS: Class = Class::Read;
-    type Request = Value;
-    type Response = Value;
+macro_rules! effect {
+    ($marker:ident, $name:literal, $class:ident) => {
+        pub(crate) struct $marker;
+
+        impl Effect for $marker {
+            const NAME: &'static str = $name;
+            const CLASS: Class = Class::$class;
+            type Request = Value;
+            type Response = Value;
+        }
+    };
 }
+effect!(Look, "look.at", Read);
+effect!(Work, "work.do", Costly);
+effect!(Ship, "ship.it", External);
 
-/// `does` is a list of words: `look X` and `ask Q` (a bool) are done in turn, `both X Y` at once, `fail WHY` fails,
-/// `ok` and `no` set the flag, a number sets the number; anything else is appended to the text.
+/// `does` is a list of words: `look X`, `work X` (costly), `ship X` (changes the world) and `ask Q` (a bool) are done in
+/// turn, `both X Y` looks at once, `fail WHY` fails, `ok` and `no` set the flag, a number sets the number; anything else
+/// is appended to the text.
 struct Puppet;
 
 #[async_trait(?Send)]
@@ -38,6 +48,8 @@ impl Node for Puppet {
         for word in input["does"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             match word.split_once(' ') {
                 Some(("look", what)) => text.push(ctx.call::<Look>(&json!(what)).await?),
+                Some(("work", what)) => text.push(ctx.call::<Work>(&json!(what)).await?),
+                Some(("ship", what)) => text.push(ctx.call::<Ship>(&json!(what)).await?),
                 Some(("both", what)) => {
                     let asked: Vec<Value> = what.split(' ').map(|what| json!(what)).collect();
                     text.extend(ctx.all::<Look>(&asked).await?);
@@ -72,7 +84,7 @@ pub(crate) fn kinds() -> Kinds {
         ],
         output: Output::Fixed(ty("{ok: bool, n: int, text: string, lane: string}")),
         settings: vec![],
-        effects: &["look.at"],
+        effects: &["look.at", "work.do", "ship.it"],
         node: Arc::new(Puppet),
     })
 }
@@ -81,6 +93,10 @@ pub(crate) fn kinds() -> Kinds {
 #[derive(Default)]
 pub(crate) struct Stage {
     pub(crate) performed: Mutex<Vec<String>>,
+    /// The same by name, task and ordinal, as `prefix::line` says it.
+    pub(crate) answered: Mutex<Vec<String>>,
+    /// The keys of effects that changed the world.
+    pub(crate) shipped: Mutex<BTreeSet<String>>,
     /// How often a request fails before it is answered.
     pub(crate) failing: Mutex<BTreeMap<String, u32>>,
     order: Vec<String>,
@@ -88,36 +104,59 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// What is asked for is answered in this order, whatever the order of asking.
-    pub(crate) fn in_order(order: &[&str]) -> Self {
-        Self { order: order.iter().map(|word| (*word).to_owned()).collect(), ..Self::default() }
-    }
-}
-
-#[async_trait]
-impl World for Stage {
-    fn class(&self, name: &str) -> Option<Class> {
-        (name == Look::NAME).then_some(Class::Read)
+    /// What is asked for is answered in this order, whatever the order of asking. A line is a request, or a task and
+    /// its request.
+    pub(crate) fn in_order<S: AsRef<str>>(order: &[S]) -> Self {
+        Self { order: order.iter().map(|word| word.as_ref().to_owned()).collect(), ..Self::default() }
     }
 
-    async fn perform(&self, call: Call) -> Result<Done, EffectError> {
-        let what = call.request.as_str().unwrap().to_owned();
-        if let Some(turn) = self.order.iter().position(|word| *word == what) {
-            let mut turns = self.turn.subscribe();
-            turns.wait_for(|now| *now == turn).await.unwrap();
-            self.turn.send_modify(|now| *now += 1);
-        }
+    fn answer(&self, call: &Call, what: String, line: String) -> Result<Done, EffectError> {
         if let Some(left) = self.failing.lock().unwrap().get_mut(&what)
             && *left > 0
         {
             *left -= 1;
             return Err(EffectError::new("stage.down", 30, format!("no {what}")).retryable());
         }
-        self.performed.lock().unwrap().push(format!("{} {what}", call.lane));
+        if call.name == Ship::NAME {
+            assert!(self.shipped.lock().unwrap().insert(call.key.clone()), "{line} was shipped twice");
+        }
+        self.performed.lock().unwrap().push(line);
+        self.answered.lock().unwrap().push(prefix::line(&call.name, &call.lane, call.ordinal));
         Ok(Done { response: json!(what), cost_microusd: 10 })
     }
+}
 
-    async fn reconcile(&self, _: Call) -> Result<Reconciled, EffectError> {
+#[async_trait]
+impl World for Stage {
+    fn class(&self, name: &str) -> Option<Class> {
+        match name {
+            Look::NAME => Some(Class::Read),
+            Work::NAME => Some(Class::Costly),
+            Ship::NAME => Some(Class::External),
+            _ => None,
+        }
+    }
+
+    async fn perform(&self, call: Call) -> Result<Done, EffectError> {
+        let what = call.request.as_str().unwrap().to_owned();
+        let line = format!("{} {what}", call.lane);
+        let Some(turn) = self.order.iter().position(|word| *word == what || *word == line) else {
+            return self.answer(&call, what, line);
+        };
+        // Behind its turn it was answered before.
+        let own = *self.turn.subscribe().wait_for(|now| *now >= turn).await.unwrap() == turn;
+        let answer = self.answer(&call, what, line);
+        // One that fails has its turn until it does not.
+        if own && answer.is_ok() {
+            self.turn.send_modify(|now| *now += 1);
+        }
+        answer
+    }
+
+    async fn reconcile(&self, call: Call) -> Result<Reconciled, EffectError> {
+        if self.shipped.lock().unwrap().contains(&call.key) {
+            return Ok(Reconciled::Happened(Done { response: call.request, cost_microusd: 10 }));
+        }
         Ok(Reconciled::DidNot)
     }
 }
@@ -126,6 +165,7 @@ impl World for Stage {
 pub(crate) struct Play {
     pub(crate) engine: Engine,
     pub(crate) stage: Arc<Stage>,
+    load: Loader,
 }
 
 pub(crate) fn graph(source: &str) -> Graph {
@@ -141,16 +181,24 @@ impl Play {
     }
 
     pub(crate) fn on(store: Arc<Store>, stage: Stage) -> Self {
+        Self::with(store, stage, loader(&kinds()))
+    }
+
+    /// With another way to read a stored graph.
+    pub(crate) fn with(store: Arc<Store>, stage: Stage, load: Loader) -> Self {
         let mut options = Options::new(&kinds());
         options.clock = Arc::new(StepClock::at(1_795_000_000_000));
+        options.load = Arc::clone(&load);
         let stage = Arc::new(stage);
-        Self { engine: Engine::new(store, kinds(), stage.clone(), options), stage }
+        Self { engine: Engine::new(store, kinds(), stage.clone(), options), stage, load }
     }
 
     pub(crate) fn start(&self, source: &str, inputs: Value) -> String {
-        self.engine
-            .start(&graph(source), NewInputs { inputs, settings: json!({}), local: json!({}) })
-            .unwrap()
+        self.start_graph(&graph(source), inputs)
+    }
+
+    pub(crate) fn start_graph(&self, graph: &Graph, inputs: Value) -> String {
+        self.engine.start(graph, NewInputs { inputs, settings: json!({}), local: json!({}) }).unwrap()
     }
 
     /// Goes on with a run; the result and what was told.
@@ -175,7 +223,7 @@ impl Play {
     pub(crate) fn replay(&self, run: &str) -> Replayed {
         let trace = Trace::of_run(self.engine.store(), run).unwrap();
         let trace = prunella_engine::trace::read(&trace.to_bytes().unwrap()).unwrap();
-        replay(&trace, Some(&kinds()), &loader(&kinds())).unwrap()
+        replay(&trace, Some(&kinds()), &self.load).unwrap()
     }
 
     pub(crate) fn state(&self, run: &str) -> BTreeMap<String, Value> {
@@ -184,6 +232,20 @@ impl Play {
 
     pub(crate) fn lanes(&self, run: &str) -> Vec<String> {
         self.engine.view(run).unwrap().steps.iter().map(|step| step.lane.to_string()).collect()
+    }
+
+    /// Goes on with a run until it is over or stops; whatever it asks is answered with yes.
+    pub(crate) fn finish(&self, run: &str) -> RunResult {
+        loop {
+            let (result, _) = self.go(run);
+            if result.status != RunStatus::Waiting {
+                return result;
+            }
+            let open = self.engine.interrupts(run).unwrap();
+            assert!(!open.is_empty(), "{result:?}");
+            let yes = open.into_iter().map(|one| (one.id, json!(true))).collect();
+            self.engine.answer(run, &yes).unwrap();
+        }
     }
 
     pub(crate) fn answer(&self, run: &str, answers: &[(&str, Value)]) -> Result<(), prunella_engine::Fault> {

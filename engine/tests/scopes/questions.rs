@@ -1,6 +1,7 @@
 //! Questions to a person: declared by the graph and asked by nodes, in several scopes at once.
 
 use prunella_engine::event::Event;
+use prunella_engine::journal::Record;
 use prunella_engine::store::RunStatus;
 use serde_json::json;
 
@@ -107,4 +108,65 @@ fn where_the_condition_does_not_hold_nobody_is_asked() {
     let (result, _) = play.go(&run);
     assert_eq!((result.end.as_deref(), result.exit), (Some("no"), 13));
     assert_eq!(play.state(&run)["notes"], json!(["not now", "true", "nobody"]));
+}
+
+const CALLED: &str = "
+format: 1
+name: called
+state: {notes: {type: list<string>, reduce: append}}
+limits: {steps: 50, exhausted: stopped}
+ends: {done: {outcome: success, output: =notes}, stopped: failure}
+graphs:
+  inner:
+    inputs: {i: int}
+    returns: int
+    ends: {out: {outcome: success, output: =inputs.i}}
+    start: one
+    nodes:
+      one: {kind: puppet, with: {does: ['ship it']}, next: out}
+start: begin
+nodes:
+  begin: {kind: puppet, next: [call, each]}
+  call:
+    kind: subgraph
+    graph: inner
+    with: {i: 7}
+    interrupt: {at: after, ask: \"='take ' + string(output.value) + '?'\", answer: bool}
+    writes: {notes: '=[string(answer)]'}
+    next: join
+  each:
+    kind: map
+    graph: inner
+    over: '[1, 2]'
+    failed: skip
+    with: {i: =item}
+    interrupt: {at: after, when: size(output.values) == 2, answer: string}
+    writes: {notes: \"=[answer == 'well' ? 'yes' : 'no']\"}
+    next: join
+  join: {kind: puppet, next: done}
+";
+
+#[test]
+fn a_call_and_a_map_ask_when_all_that_they_called_has_returned() {
+    let play = Play::new(Stage::default());
+    let run = play.start(CALLED, json!({}));
+    assert_eq!(play.go(&run).0.exit, 12);
+    let open = play.engine.interrupts(&run).unwrap();
+    let asked: Vec<(&str, &str)> = open.iter().map(|one| (one.id.as_str(), one.question.as_str())).collect();
+    assert_eq!(
+        asked,
+        [("begin[0]/call#1/after", "take 7?"), ("begin[1]/each#1/after", "after `each`: go on?")]
+    );
+    // Asked once, however often somebody looks.
+    assert_eq!(play.go(&run).0.exit, 12);
+    let interrupts = |run: &str| {
+        let records = play.engine.store().records(run).unwrap();
+        records.iter().filter(|sealed| matches!(sealed.record, Record::Interrupt(_))).count()
+    };
+    assert_eq!(interrupts(&run), 2);
+    play.answer(&run, &[("begin[0]/call#1/after", json!(false)), ("begin[1]/each#1/after", json!("well"))])
+        .unwrap();
+    assert_eq!(play.go(&run).0.output, json!(["false", "yes"]));
+    assert_eq!(play.replay(&run).end.as_deref(), Some("done"));
+    assert_eq!(play.stage.performed.lock().unwrap().len(), 3);
 }
