@@ -4,10 +4,15 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+use super::spec::Bounds;
 
 /// A control group of one job.
 #[derive(Debug)]
@@ -30,10 +35,39 @@ enum Version {
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// What all groups of a launcher are called, before their number.
+fn stem(launcher: i32) -> String {
+    format!("prunella-{launcher}-")
+}
+
+/// Removes all groups of a launcher that has died.
+pub(super) fn remove_all_of(launcher: Pid) {
+    let (places, stem) = (Places::own(), stem(launcher.as_raw_nonzero().get()));
+    for parent in [&places.unified, &places.memory, &places.pids].into_iter().flatten() {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(stem.as_bytes()) {
+                remove(&entry.path());
+            }
+        }
+    }
+}
+
+/// Removes a group whose processes are dead, or are dying.
+fn remove(path: &Path) {
+    let until = Instant::now() + Duration::from_secs(1);
+    // The kernel lets go of the last process a moment after it was reaped.
+    while matches!(fs::remove_dir(path), Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
+        && Instant::now() < until
+    {
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
+
 impl Cgroup {
     /// Makes the groups that can be made. Never fails: what is missing is asked for by the caller.
     pub(super) fn new(memory: u64, processes: u64) -> Self {
-        let name = format!("prunella-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let own = stem(rustix::process::getpid().as_raw_nonzero().get());
+        let name = format!("{own}{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let places = Places::own();
         if let Some(group) = places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes))
         {
@@ -47,28 +81,27 @@ impl Cgroup {
             let _ = fs::write(group.path.join("memory.memsw.limit_in_bytes"), &bytes);
             Some(group)
         });
-        // Two processes are the helper's.
-        let most = processes.saturating_add(2).to_string();
+        // One process is the helper's.
+        let most = processes.saturating_add(1).to_string();
         let processes = places.pids.as_ref().and_then(|parent| one(parent, &name, &[("pids.max", &most)]));
         Self { memory, processes }
     }
 
-    /// Whether memory of the whole job is bounded.
-    pub(super) fn bounds_memory(&self) -> bool {
-        self.memory.is_some()
-    }
-
-    /// Whether the number of processes of the whole job is bounded.
-    pub(super) fn bounds_processes(&self) -> bool {
-        self.processes.is_some()
-    }
-
-    /// Puts a process, and so all it will start, into the groups. A group that refuses is given up.
-    pub(super) fn add(&mut self, pid: u32) {
-        for group in [&mut self.memory, &mut self.processes] {
-            let put = group.as_ref().map(|group| fs::write(group.path.join("cgroup.procs"), pid.to_string()));
-            if matches!(put, Some(Err(_))) {
-                *group = None;
+    /// What a process writes itself to, to enter the groups. One that cannot be opened is left out.
+    pub(super) fn entrances(&self) -> Vec<(Bounds, OwnedFd)> {
+        let open = |group: &Group, bounds| {
+            let file = fs::OpenOptions::new().write(true).open(group.path.join("cgroup.procs")).ok()?;
+            Some((bounds, OwnedFd::from(file)))
+        };
+        let one = |memory| Bounds { memory, processes: !memory };
+        match (&self.memory, &self.processes) {
+            (Some(group), Some(same)) if group.path == same.path => {
+                open(group, Bounds { memory: true, processes: true }).into_iter().collect()
+            }
+            (memory, processes) => {
+                let memory = memory.as_ref().and_then(|group| open(group, one(true)));
+                let processes = processes.as_ref().and_then(|group| open(group, one(false)));
+                memory.into_iter().chain(processes).collect()
             }
         }
     }
@@ -84,24 +117,17 @@ impl Cgroup {
             text.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count.trim() != "0"))
         })
     }
-
-    /// Removes the groups; all their processes must be dead.
-    fn remove(&self) {
-        let until = Instant::now() + Duration::from_secs(1);
-        for group in [&self.memory, &self.processes].into_iter().flatten() {
-            // The kernel lets go of the last process a moment after it was reaped.
-            while matches!(fs::remove_dir(&group.path), Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
-                && Instant::now() < until
-            {
-                std::thread::sleep(Duration::from_micros(500));
-            }
-        }
-    }
 }
 
 impl Drop for Cgroup {
+    /// Ends what may be left in the groups, and removes them.
     fn drop(&mut self) {
-        self.remove();
+        for group in [&self.memory, &self.processes].into_iter().flatten() {
+            if group.version == Version::Two {
+                let _ = fs::write(group.path.join("cgroup.kill"), "1");
+            }
+            remove(&group.path);
+        }
     }
 }
 
@@ -181,7 +207,7 @@ fn two(parent: &Path, name: &str, memory: u64, processes: u64) -> Option<Group> 
     }
     // Refused where processes live in the parent itself; then there is no group to be had.
     let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
-    let (memory, processes) = (memory.to_string(), processes.saturating_add(2).to_string());
+    let (memory, processes) = (memory.to_string(), processes.saturating_add(1).to_string());
     let group = make(
         parent,
         name,
