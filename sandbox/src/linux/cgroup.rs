@@ -254,4 +254,61 @@ mod tests {
         let places = Places::parse(mounts, "0::/docker/x/inner\n");
         assert_eq!(places.unified.as_deref(), Some(Path::new("/sys/fs/cgroup/inner")));
     }
+
+    fn said(group: &Path, file: &str) -> String {
+        fs::read_to_string(group.join(file)).unwrap_or_else(|error| format!("{file}: {error}"))
+    }
+
+    /// A folder takes what is written to it as the kernel would.
+    #[test]
+    fn a_group_of_version_two_bounds_memory_without_swap_as_a_whole_and_processes() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
+        let group = two(parent.path(), "prunella-1-0", 4096, 10).unwrap();
+        assert_eq!(said(parent.path(), "cgroup.subtree_control"), "+memory +pids");
+        for (file, value) in
+            [("memory.max", "4096"), ("memory.swap.max", "0"), ("memory.oom.group", "1"), ("pids.max", "11")]
+        {
+            assert_eq!(said(&group.path, file), value, "{file}");
+        }
+        let path = group.path.clone();
+        let same = Group { path: path.clone(), version: Version::Two };
+        let groups = Cgroup { memory: Some(group), processes: Some(same) };
+        fs::write(path.join("cgroup.procs"), "").unwrap();
+        let entrances = groups.entrances();
+        assert_eq!(entrances.len(), 1);
+        assert_eq!(entrances[0].0, Bounds { memory: true, processes: true });
+        for (events, expected) in [("oom 3\noom_kill 0\n", false), ("oom 0\noom_kill 1\n", true)] {
+            fs::write(path.join("memory.events"), events).unwrap();
+            assert_eq!(groups.out_of_memory(), expected, "{events}");
+        }
+        drop(groups);
+        assert_eq!(said(&path, "cgroup.kill"), "1");
+    }
+
+    #[test]
+    fn without_its_controllers_there_is_no_group_of_version_two() {
+        let parent = tempfile::tempdir().unwrap();
+        for given in ["hugetlb\n", "memory\n", "pids\n", ""] {
+            fs::write(parent.path().join("cgroup.controllers"), given).unwrap();
+            assert!(two(parent.path(), "x", 1, 1).is_none(), "{given:?}");
+        }
+        assert!(!parent.path().join("x").exists());
+    }
+
+    #[test]
+    fn groups_of_version_one_are_entered_each() {
+        let parent = tempfile::tempdir().unwrap();
+        let memory = one(parent.path(), "memory", &[("memory.limit_in_bytes", "4096")]).unwrap();
+        let processes = one(parent.path(), "pids", &[("pids.max", "11")]).unwrap();
+        for group in [&memory, &processes] {
+            fs::write(group.path.join("cgroup.procs"), "").unwrap();
+        }
+        fs::write(memory.path.join("memory.oom_control"), "under_oom 0\noom_kill 2\n").unwrap();
+        let groups = Cgroup { memory: Some(memory), processes: Some(processes) };
+        let bounds: Vec<Bounds> = groups.entrances().into_iter().map(|(bounds, _)| bounds).collect();
+        let one = |memory| Bounds { memory, processes: !memory };
+        assert_eq!(bounds, [one(true), one(false)]);
+        assert!(groups.out_of_memory());
+    }
 }

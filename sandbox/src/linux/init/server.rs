@@ -2,7 +2,7 @@
 //! is gone, it ends every sandbox, removes their control groups and goes, too.
 //!
 //! It is small, has one thread, an empty environment and nothing of any job in its memory, and a copy of it is all that
-//! a sandbox starts with. To fork it costs a third of starting a program anew.
+//! a sandbox starts with. That costs less than starting a program anew.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
