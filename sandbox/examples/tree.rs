@@ -1,6 +1,6 @@
 //! What a fresh writable tree of 2,000 files costs: a command that changes one of them, over a plain overlay in a mount
 //! namespace of its own (`unshare` and `mount`), and in the sandbox; over the overlay and over the copy that stands in
-//! for it; and `cp`. `cargo run --release -p prunella-sandbox --example tree [ROUNDS]`, after building `sandbox-init`.
+//! for it; and `cp`, with `rm` after it. `cargo run --release -p prunella-sandbox --example tree [ROUNDS]`, after building `sandbox-init`.
 
 #[cfg(target_os = "linux")]
 #[path = "common/cost.rs"]
@@ -42,7 +42,8 @@ fn main() {
         "mount -t overlay overlay -o lowerdir={},upperdir={top}/upper,workdir={top}/work {top}/merged && cd {top}/merged && {CHANGE}",
         tree.display()
     );
-    let copy = format!("cp -r {} {top}/copy && cd {top}/copy && {CHANGE}", tree.display());
+    let copy =
+        format!("cp -r {} {top}/copy && cd {top}/copy && {CHANGE} && rm -r {top}/copy", tree.display());
     let user = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
     let fresh = |script: &str| {
         for name in ["upper", "work", "merged", "copy"] {
