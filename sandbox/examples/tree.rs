@@ -1,6 +1,7 @@
 //! What a fresh writable tree of 2,000 files costs: a command that changes one of them, over a plain overlay in a mount
 //! namespace of its own (`unshare` and `mount`), and in the sandbox; over the overlay and over the copy that stands in
-//! for it; and `cp`, with `rm` after it. `cargo run --release -p prunella-sandbox --example tree [ROUNDS]`, after building `sandbox-init`.
+//! for it; and `cp`, with `rm` after it. `cargo run --release -p prunella-sandbox --example tree [ROUNDS]`, after building
+//! the same profile's `sandbox-init`.
 
 #[cfg(target_os = "linux")]
 #[path = "common/cost.rs"]
