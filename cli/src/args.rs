@@ -211,6 +211,11 @@ pub(crate) enum SandboxCommand {
     Run(SandboxRunArgs),
 }
 
+/// A limit of nothing is none that anything could run in; the largest fits into bytes.
+fn at_least_one() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=1 << 40)
+}
+
 /// `prunella sandbox run`
 #[derive(Debug, Args)]
 pub(crate) struct SandboxRunArgs {
@@ -218,14 +223,23 @@ pub(crate) struct SandboxRunArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
     /// Wall time in seconds.
-    #[arg(long, value_name = "S", default_value_t = 60)]
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = at_least_one())]
     pub wall: u64,
-    /// Memory in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    /// CPU time of one process in seconds [default: as much as --wall].
+    #[arg(long, value_name = "S", value_parser = at_least_one())]
+    pub cpu: Option<u64>,
+    /// Memory of all processes together, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = at_least_one())]
     pub memory: u64,
     /// Processes and threads at once.
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one())]
     pub processes: u64,
+    /// Output in MiB, both streams together, at which the command is ended.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = at_least_one())]
+    pub output: u64,
+    /// What the command may write to files, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = at_least_one())]
+    pub disk: u64,
     /// A private loopback.
     #[arg(long)]
     pub loopback: bool,
