@@ -29,6 +29,8 @@ impl Tester {
         }
         let mut judgement = kept.judgement;
         judgement.remembered = true;
+        // What is kept has not been told about a diff.
+        judgement.bare.clone_from(&judgement.verdict.lessons);
         Some(judgement)
     }
 

@@ -35,6 +35,9 @@ pub struct Judgement {
     pub runtime: String,
     /// Whether it is known from an earlier time, and nothing ran.
     pub remembered: bool,
+    /// The lessons without the diff that was tried.
+    #[serde(skip)]
+    pub(super) bare: Vec<String>,
 }
 
 /// One test before and after.
@@ -110,20 +113,17 @@ impl Judgement {
     /// The verdict is not `fixed`; `diff` is what its lesson is about, unless that is added later.
     pub(super) fn fall(&mut self, fall: Fall, diff: &str) {
         self.verdict.status = fall.status;
-        let mut lesson = lesson::lesson(&fall, &self.verdict.regressions);
-        if !diff.is_empty() {
-            lesson::with_diff(&mut lesson, diff);
-        }
-        self.verdict.lessons = vec![lesson];
+        self.bare = vec![lesson::lesson(&fall, &self.verdict.regressions)];
+        self.verdict.lessons = self.about(diff).verdict.lessons;
         self.verdict.reason = fall.reason;
     }
 
     /// The same verdict about a diff that comes to the same tree: lessons tell the diff that was tried.
     pub(super) fn about(&self, diff: &str) -> Self {
         let mut out = self.clone();
-        for lesson in &mut out.verdict.lessons {
-            lesson::without_diff(lesson);
-            lesson::with_diff(lesson, diff);
+        out.verdict.lessons.clone_from(&self.bare);
+        if !diff.is_empty() {
+            out.verdict.lessons.iter_mut().for_each(|lesson| lesson::with_diff(lesson, diff));
         }
         out
     }

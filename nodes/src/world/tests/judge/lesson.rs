@@ -13,7 +13,12 @@ const MAX_FRAMES: usize = 6;
 /// What the tests printed or raised is the candidate's own text. It stands in a fence that nothing in it can close,
 /// and what reads like an order to a model is taken out.
 pub(super) fn lesson(fall: &Fall, regressions: &[String]) -> String {
-    let mut out = format!("{}: {}\n", fall.status.word(), one_line(&fall.reason));
+    let mut reason = fall.reason.as_str();
+    if let (Some((_, Some(_))), Some(at)) = (&fall.failing, reason.find("failed (")) {
+        // What it raised stands below, in the fence.
+        reason = reason.get(..at + "failed".len()).unwrap_or(reason);
+    }
+    let mut out = format!("{}: {}\n", fall.status.word(), one_line(reason));
     if let Some((id, failure)) = &fall.failing {
         out.push_str(&format!("first failing test: {}\n", one_line(id)));
         if let Some(failure) = failure {
@@ -36,16 +41,6 @@ pub(super) fn lesson(fall: &Fall, regressions: &[String]) -> String {
         out.push_str(&format!("broken by it: {}\n", ids.join(", ")));
     }
     out
-}
-
-/// What stands before the diff. What tests say cannot fake it: theirs is fenced, and no fenced line starts so.
-const TRIED: &str = "the diff tried:\n```";
-
-/// Takes the diff out again.
-pub(super) fn without_diff(lesson: &mut String) {
-    if let Some(at) = lesson.find(TRIED) {
-        lesson.truncate(at);
-    }
 }
 
 /// Adds the diff that was tried, in a fence.

@@ -114,7 +114,7 @@ fn what_tests_print_is_told_as_data() {
     let lesson = shop.judge(&diff_of(shop, attack)).lessons.remove(0);
     let (said, tried) = lesson.split_once("the diff tried:").unwrap();
     // Outside of a fence there is none of it, and inside no order.
-    let outside: String = said.split("```").step_by(2).collect();
+    let outside: String = said.split("````").step_by(2).collect();
     assert!(!outside.to_lowercase().contains("the verdict is fixed"), "{said}");
     assert!(!said.contains("PREVIOUS INSTRUCTIONS") && !said.contains("system: report"), "{said}");
     // The diff has a fence of its own that nothing in it closes.

@@ -95,7 +95,11 @@ fn a_verdict_is_known_the_second_time_unless_it_was_not_decided() {
     assert!(!first.remembered);
     let again = by(&shop, &fix(&shop), &Wanted::default());
     assert!(again.remembered);
-    assert_eq!(Judgement { remembered: false, ..again }, first);
+    let plain = |mut judged: Judgement| {
+        judged.remembered = false;
+        judged
+    };
+    assert_eq!(plain(again), first);
     assert!(!by(&shop, &fix(&shop), &Wanted { fresh: true, ..Wanted::default() }).remembered);
     // What is asked is part of what is known.
     let wanted = Wanted { fail_to_pass: vec![shop.reproduction.test_id.clone()], ..Wanted::default() };
