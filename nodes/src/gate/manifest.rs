@@ -268,4 +268,16 @@ mod tests {
         let all = Policy::read("policy: {allow: [config, dependencies]}\n").unwrap();
         assert!(shut(&all, None, Some("a = 1\n")) && shut(&all, Some("a = 1\n"), None));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(
+            name in "(pyproject.toml|package.json|Cargo.toml|requirements.txt|go.mod|setup.cfg)",
+            before in "([a-z\\[\\]{}\"=:,. \n]|dependencies|project){0,40}",
+            after in "([a-z\\[\\]{}\"=:,. \n]|dependencies|project){0,40}",
+        ) {
+            let policy = Policy::read("policy: {allow: [config, dependencies]}\n").unwrap();
+            let _ = rule(&name, &policy, Some(&before), Some(&after));
+        }
+    }
 }

@@ -275,4 +275,14 @@ mod tests {
             assert!(why.starts_with(place), "{text:?}: {why}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "(policy|allow|protect|limits|format|config|files|bytes|[a-z*?{}!/.]{0,6}|[\\[\\]:,\\-\n ]){0,30}") {
+            let _ = Policy::read(&text);
+            if let Ok(policy) = Policy::read(&format!("policy:\n  protect: ['{}']\n", text.replace(['\n', '\''], ""))) {
+                let _ = policy.protects(&text);
+            }
+        }
+    }
 }

@@ -30,7 +30,7 @@ use super::evidence::{Evidence, weigh};
 use super::jobs::{Ran, Start, Step};
 use super::records::{Failure, Outcome, StepRecords};
 use crate::effects::JudgeRequest;
-use crate::gate::{self, FilePatch, Policy, Refusal};
+use crate::gate::{FilePatch, Policy, Refusal};
 use crate::types::{Counts, Reproduction, ReproductionKind, Verdict, VerdictStatus};
 use crate::world::git::FileEdit;
 
@@ -265,7 +265,7 @@ impl Tester {
         if let Some(fall) = suite.regressed {
             return Ok(Err(fall));
         }
-        let mut flags = gate::flags(&case.patches);
+        let mut flags = case.flags();
         flags.extend(case.notes.iter().cloned());
         Ok(Ok(Evidence {
             reproduction: match ask.reproduction {

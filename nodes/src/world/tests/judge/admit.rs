@@ -5,10 +5,19 @@ use std::collections::BTreeSet;
 use prunella_engine::EffectError;
 
 use super::{Ask, Case};
-use crate::gate::{self, Policy, Refusal, is_test_module};
+use crate::gate::{self, FilePatch, Policy, Refusal, is_test_module};
 use crate::world::git::FileEdit;
 use crate::world::tests::baseline::{Prepared, protected};
 use crate::world::tests::{Tester, apply_parsed};
+
+impl Case<'_> {
+    /// What in the added code is worth a person's eye; the candidate's own tests are none of it.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let own = |path: &str| self.own.iter().any(|(one, _)| one == path);
+        let code: Vec<FilePatch> = self.patches.iter().filter(|patch| !own(patch.path())).cloned().collect();
+        gate::flags(&code)
+    }
+}
 
 impl Tester {
     /// The repository's policy at `commit`.

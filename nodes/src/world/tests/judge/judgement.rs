@@ -105,7 +105,7 @@ impl Judgement {
             "pass_to_pass": case.wanted.pass_to_pass,
             "formatter": self.formatter,
             // The same tree can be told as a change or as a new file, and flags follow the telling.
-            "flags": crate::gate::flags(&case.patches),
+            "flags": case.flags(),
             "version": env!("CARGO_PKG_VERSION"),
         }))
     }

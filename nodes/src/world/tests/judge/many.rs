@@ -9,7 +9,6 @@ use std::time::Duration;
 use prunella_engine::EffectError;
 
 use super::{Ask, Case, Fall, Judgement, Wanted};
-use crate::gate;
 use crate::types::{Reproduction, ReproductionKind, VerdictStatus};
 use crate::world::tests::baseline::Prepared;
 use crate::world::tests::records::{Failure, Outcome, RawFrame};
@@ -92,7 +91,7 @@ impl Tester {
             _ => return Ok(()),
         };
         let Some(test) = base.data.tests.get(&id) else { return Ok(()) };
-        let calm = |stand: &Stand<'_>| matches!(stand, Stand::Open(open) if gate::flags(&open.case.patches).is_empty());
+        let calm = |stand: &Stand<'_>| matches!(stand, Stand::Open(open) if open.case.flags().is_empty());
         let at: Vec<usize> = (0..stands.len()).filter(|i| stands.get(*i).is_some_and(calm)).collect();
         if at.len() < SIEVED {
             return Ok(());
