@@ -11,6 +11,11 @@ use crate::world::tests::baseline::{Prepared, protected};
 use crate::world::tests::{Tester, apply_parsed};
 
 impl Case<'_> {
+    /// Whether the tests are Python's: only those can be copied, changed, and run apart from the code.
+    pub(super) fn is_python(&self) -> bool {
+        matches!(self.base.settings.command.runner(), "pytest" | "unittest")
+    }
+
     /// What in the added code is worth a person's eye; the candidate's own tests are none of it.
     pub(super) fn flags(&self) -> Vec<String> {
         let own = |path: &str| self.own.iter().any(|(one, _)| one == path);

@@ -19,7 +19,7 @@ use crate::world::tests::records::{Failure, Outcome, StepRecords};
 /// Most characters of a reason.
 const MAX_REASON: usize = 160;
 /// A suite that takes longer at the base, in seconds, is not run with two processes.
-const QUICK: f64 = 60.0;
+const QUICK: f64 = 15.0;
 /// Most tests that are looked into where the two ways differ.
 const MAX_DOUBTED: usize = 10;
 /// The exception of a test that cannot be told over a socket.
@@ -49,6 +49,9 @@ impl Tester {
         red: &Failure,
         simple: bool,
     ) -> Result<Result<Apart, Fall>, EffectError> {
+        if !case.is_python() {
+            return Ok(Ok(Apart::Untried));
+        }
         let step = || case.base.one_file(&target.path, Some(vec![target.id.clone()]), ALONE);
         let (before, after) = std::thread::scope(|scope| {
             let before = scope.spawn(|| self.two_processes(case, step(), Side::Base));
@@ -103,7 +106,7 @@ impl Tester {
         records: &StepRecords,
         key: &str,
     ) -> Result<Result<u64, Fall>, EffectError> {
-        if case.base.data.seconds > QUICK {
+        if !case.is_python() || case.base.data.seconds > QUICK {
             return Ok(Ok(0));
         }
         let able = self.able(case, key)?;
