@@ -3,6 +3,7 @@
 //! Order of the words, the first that fits: `tampered`, `no_evidence`, `incomplete`, `not_fixed`, `regressed`, `fixed`.
 
 mod change;
+mod control;
 mod lesson;
 mod suite;
 mod twins;
@@ -244,6 +245,7 @@ impl Tester {
             twins,
             flaky: verdict.flaky.len(),
             not_runnable: case.base.data.broken.len(),
+            own_report: case.base.settings.command.foreign().is_some(),
         }))
     }
 
@@ -274,6 +276,9 @@ impl Tester {
         }
         if let Some(fall) = meddled(case, &after, &green) {
             return Ok(Err(fall));
+        }
+        if let Some(compiler) = &green.unbuilt {
+            return Ok(Err(unbuilt(compiler)));
         }
         match green.outcome(&target.id) {
             Some(Outcome::Passed) => {}
@@ -340,6 +345,8 @@ impl Tester {
             edits.extend(self.sandbox_edits(case.commit, &case.edits));
         }
         let ours: Vec<FileEdit> = case.ours.iter().cloned().chain(more).collect();
+        // Ours may lie over the candidate's own file.
+        edits.retain(|edit| ours.iter().all(|(path, _)| *path != edit.path));
         edits.extend(self.sandbox_edits(case.commit, &ours));
         let mut protect = case.protect.clone();
         protect.extend(ours.into_iter().map(|(path, _)| path));
@@ -416,6 +423,15 @@ fn broken(step: &StepRecords) -> Option<(String, Failure)> {
     let broken = step.broken.first()?;
     let failure = Failure { message: broken.why.clone(), ..Failure::default() };
     Some((broken.path.clone(), failure))
+}
+
+/// A patch that the compiler refuses.
+fn unbuilt(compiler: &str) -> Fall {
+    let first = compiler.lines().next().unwrap_or_default();
+    let failure =
+        Failure { exception: "the compiler".to_owned(), message: compiler.to_owned(), frames: Vec::new() };
+    Fall::new(VerdictStatus::NotFixed, format!("it does not build with the patch: {first}"))
+        .showing("the build", Some(&failure))
 }
 
 /// An outcome in words: `passed`, `failed (KeyError: 'a')`, `skipped`, `missing`.

@@ -5,7 +5,7 @@ use prunella_engine::EffectError;
 use super::{Case, Fall, Target, count, describe, meddled};
 use crate::types::{Verdict, VerdictStatus};
 use crate::world::tests::Tester;
-use crate::world::tests::canary::{Canaries, Sung};
+use crate::world::tests::canary::Sung;
 use crate::world::tests::jobs::isolation_word;
 use crate::world::tests::records::{Outcome, StepRecords};
 
@@ -35,14 +35,13 @@ impl Tester {
         verdict: &mut Verdict,
     ) -> Result<Result<Suite, Fall>, EffectError> {
         let base = case.base;
-        let canaries = Canaries::new(&base.test_dir, base.settings.command.runner());
+        let canaries = base.canaries(&|path| self.content(case, path));
         let limit = base.data.seconds.mul_add(5.0, 60.0);
-        let mut step = base.suite(vec![canaries.path.clone()], limit);
+        let mut step = base.suite(canaries.extra(), limit);
         if let Some((path, _)) = &case.ours {
             step.extra.push(path.clone());
         }
-        let files = vec![(canaries.path.clone(), Some(canaries.source.clone().into_bytes()))];
-        let ran = self.over_with(case, true, vec![step], files)?;
+        let ran = self.over_with(case, true, vec![step], canaries.edits())?;
         let records = ran.steps.step(0);
         verdict.isolation = isolation_word(&ran.report.isolation);
         if verdict.isolation == "none" {
@@ -52,6 +51,9 @@ impl Tester {
         verdict.after = count(base, |id| records.outcome(id));
         if let Some(fall) = meddled(case, &ran, &records) {
             return Ok(Err(fall));
+        }
+        if let Some(compiler) = &records.unbuilt {
+            return Ok(Err(super::unbuilt(compiler)));
         }
         let sung = if base.data.canaries { canaries.listen(&records) } else { Sung::True };
         if let Sung::False(why) = sung {
@@ -63,7 +65,10 @@ impl Tester {
                 format!("the suite did not run to its end: {why}"),
             )));
         }
-        if sung == Sung::Missing {
+        // A file that cannot be loaded any more takes our tests with it, and its own: those are missed below.
+        let unloaded = base.settings.command.foreign().is_some()
+            && records.broken.iter().any(|broken| !base.data.broken.contains(broken));
+        if sung == Sung::Missing && !unloaded {
             return Ok(Err(Fall::new(VerdictStatus::Tampered, "tests of ours were left out of the run")));
         }
         let lost: Vec<String> = base
