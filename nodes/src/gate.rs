@@ -6,18 +6,21 @@
 //! - [`parse`] reads a unified diff strictly: every header must agree with the others, every hunk with its counts.
 //! - [`check`] holds its paths and added lines against what is protected.
 //! - [`apply`] lays it over the base content.
+//! - [`check_rust`] holds the result against the unit tests that stand in the files themselves.
 
 mod apply;
 mod flags;
 mod parse;
 mod paths;
 mod protect;
+mod rust;
 
 pub use apply::{NewFile, apply};
 pub use flags::flags;
 pub use parse::{FilePatch, Hunk, Line, parse};
 pub use paths::check_path;
 pub use protect::{Base, check, is_test_module};
+pub use rust::check_rust;
 
 /// Most bytes of a diff.
 pub const MAX_BYTES: usize = 1 << 20;

@@ -35,6 +35,16 @@ const SUSPICIOUS: &[(&str, &str)] = &[
     ("os.fork", "starts processes"),
     ("socket", "opens sockets"),
     ("os.environ", "reads the environment"),
+    ("process::exit", "ends the process"),
+    ("process::abort", "ends the process"),
+    ("process.exit", "ends the process"),
+    ("process.reallyExit", "ends the process"),
+    ("os.Exit", "ends the process"),
+    ("System.exit", "ends the process"),
+    ("panic::set_hook", "changes what a panic does"),
+    ("node:test", "knows the test runner"),
+    ("child_process", "starts programs"),
+    ("std::process::Command", "starts programs"),
 ];
 
 /// What in the added lines is worth a person's eye, a phrase each, without repetition.

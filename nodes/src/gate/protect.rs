@@ -86,6 +86,7 @@ fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refusal> {
             | "noxfile.py"
             | ".coveragerc"
     ) || path == "prunella.yaml"
+        || is_foreign_config(name, &parts)
     {
         return refuse(Refused::Config, path, "configuration of the tests");
     }
@@ -159,6 +160,7 @@ fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refusal> {
             | "makefile"
             | "gnumakefile"
             | "hatch_build.py"
+            | "build.rs"
             | "build.py"
             | "tasks.py"
             | "justfile"
@@ -193,6 +195,29 @@ fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refusal> {
         return refuse(Refused::Instructions, path, "an instruction to tools");
     }
     Ok(())
+}
+
+/// What says how tests are built and run, in other languages than Python.
+fn is_foreign_config(name: &str, parts: &[&str]) -> bool {
+    let starts =
+        ["jest.config.", "vitest.config.", "vite.config.", "vitest.workspace.", ".mocharc", "babel.config."];
+    matches!(
+        name,
+        "cargo.toml"
+            | "rust-toolchain"
+            | "rust-toolchain.toml"
+            | "nextest.toml"
+            | "package.json"
+            | "go.mod"
+            | "pom.xml"
+            | "build.gradle"
+            | "build.gradle.kts"
+            | "settings.gradle"
+            | "settings.gradle.kts"
+            | "gradlew"
+            | "mvnw"
+    ) || starts.iter().any(|start| name.starts_with(start))
+        || parts.contains(&".cargo")
 }
 
 /// Whether the baseline collected tests in the innermost folder of tests that `path` lies in.

@@ -172,6 +172,7 @@ impl Tester {
         };
         gate::check(&patches, &known, |path| self.repo.read(commit, path).ok().flatten())?;
         let edits = apply_parsed(&self.repo, commit, &patches)?;
+        gate::check_rust(&edits, |path| self.repo.read(commit, path).ok().flatten())?;
         let ours = reproduction
             .filter(|r| !r.source.is_empty())
             .map(|r| (r.path.0.clone(), Some(r.source.clone().into_bytes())));

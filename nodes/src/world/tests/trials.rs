@@ -1,6 +1,7 @@
 //! The judge tried for real: a small repository, the sandbox of this machine, honest fixes and cheats.
 
 mod attacks;
+mod foreign;
 mod honest;
 
 use std::path::Path;
