@@ -5,8 +5,16 @@ case $1 in
   */deps/*) ;;
   *) exec "$@" ;; # a doc test of rustdoc's
 esac
+# What a test prints belongs into libtest's own sections, never between its lines.
+count=$#
 for word in "$@"; do
   if [ "$word" = --list ]; then exec "$@"; fi
+done
+while [ $count -gt 0 ]; do
+  word=$1
+  shift
+  if [ "$word" != --nocapture ] && [ "$word" != --no-capture ]; then set -- "$@" "$word"; fi
+  count=$((count - 1))
 done
 out=$PRUNELLA_OUT
 unset PRUNELLA_OUT

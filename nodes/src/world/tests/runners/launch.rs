@@ -76,7 +76,7 @@ pub(super) fn launch(foreign: &Foreign, kit: &Kit, step: &Step) -> Launch {
                 command.extend(after);
             }
             launch.reports = own("run.*");
-            launch.reports.push((TIMES, "/tmp/target/nextest/prunella/junit.xml".to_owned()));
+            launch.reports.push((TIMES, "/repo/target/nextest/prunella/junit.xml".to_owned()));
             launch.env.insert(target_runner(kit), "sh /prunella/prunella_cargo.sh".to_owned());
         }
         Tool::Node => {

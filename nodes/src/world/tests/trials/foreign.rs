@@ -247,6 +247,10 @@ fn nextest_is_judged_with_times() {
     assert_eq!(shop.reproduction.test_id, "shop-cart::shop_cart::tests::empty");
     let findings = shop.tester.doctor(&shop.commit, None).unwrap();
     assert!(findings.results.iter().all(|test| test.ms.is_some()), "{findings:#?}");
+    assert!(
+        findings.results.iter().any(|test| test.message.contains("index out of bounds")),
+        "{findings:#?}"
+    );
     believed_less(&sample.judge(&shop, BODY, "prices.iter().sum()"));
     // A process a test: the status alone would say that this one passed.
     never_fixed(&sample.judge(

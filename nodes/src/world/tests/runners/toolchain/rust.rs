@@ -55,6 +55,7 @@ pub(super) fn kit(tool: Tool, places: &Places<'_>) -> Result<Kit, EffectError> {
         ("CARGO_INCREMENTAL", "0"),
         ("CARGO_TERM_COLOR", "never"),
         ("CARGO_TERM_PROGRESS_WHEN", "never"),
+        ("RUST_TEST_THREADS", "2"),
         ("NEXTEST_NO_INPUT_HANDLER", "1"),
     ] {
         kit.env.insert(name.to_owned(), value.to_owned());
