@@ -28,6 +28,13 @@ pub(crate) enum Command {
     /// Find the incidents of a log.
     Detect(DetectArgs),
     /// Judge somebody's patch: the verdict alone.
+    ///
+    /// `fixed` only when the decisive tests fail at the base with an exception and pass with the patch, and all that
+    /// passed before still passes. Tests, their configuration and the policy come from the base commit; tests that
+    /// the patch brings run apart and are never counted.
+    ///
+    /// Exit codes: 0 fixed, 10 not fixed or no evidence, 16 regressed, 17 tampered, 18 incomplete, 15 the tests
+    /// cannot start, 31 the sandbox cannot. With several patches: 0 when one is fixed, else 10.
     Judge(JudgeArgs),
     /// Run a command in the sandbox.
     #[command(subcommand)]
@@ -70,6 +77,9 @@ pub(crate) struct TestArgs {
     /// [default: found out].
     #[arg(long, env = "PRUNELLA_RUNNER", value_name = "NAME")]
     pub runner: Option<String>,
+    /// Let dependencies that are missing be fetched once, in the sandbox, with the network in that step alone.
+    #[arg(long, env = "PRUNELLA_ALLOW_NETWORK_PREPARE")]
+    pub allow_network_prepare: bool,
     /// The test command, as one would type it: `"python -m pytest -q tests"`.
     #[arg(long, env = "PRUNELLA_TEST_COMMAND", value_name = "CMD")]
     pub test_command: Option<String>,
@@ -193,14 +203,25 @@ pub(crate) struct DetectArgs {
 /// `prunella judge`
 #[derive(Debug, Args)]
 pub(crate) struct JudgeArgs {
-    /// A unified diff, or a branch of the repository.
-    pub patch: String,
+    /// A unified diff, or a branch of the repository; several are judged side by side.
+    #[arg(required = true, value_name = "PATCH")]
+    pub patches: Vec<String>,
     /// The repository.
     #[arg(long, value_name = "DIR")]
     pub repo: PathBuf,
     /// The revision that the patch is against [default: HEAD, or where the branch left it].
     #[arg(long, value_name = "REV")]
     pub at: Option<String>,
+    /// A test that must fail at the base and pass with the patch, by its id in the runner's form; may be repeated
+    /// [default: those that the patch turns green].
+    #[arg(long, value_name = "ID")]
+    pub fail_to_pass: Vec<String>,
+    /// A test that must keep passing; may be repeated [default: all that pass at the base].
+    #[arg(long, value_name = "ID")]
+    pub pass_to_pass: Vec<String>,
+    /// Run the tests again even where the verdict is known from an earlier time.
+    #[arg(long)]
+    pub fresh: bool,
     #[command(flatten)]
     pub tests: TestArgs,
     /// Print JSON.

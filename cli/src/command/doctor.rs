@@ -110,4 +110,5 @@ fn show(findings: &Findings) {
         out(format!("  not here {module}"));
     }
     out(format!("isolation  {}", findings.isolation));
+    out(format!("policy     {}", findings.policy));
 }

@@ -88,12 +88,15 @@ fn outer() -> Result<(), ()> {
 /// Enters the namespaces and forks; gives the first process's number to the outer process and nothing to the new one.
 fn start(wire: &mut Wire, order: &Order) -> Result<Option<Pid>, Fail> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let namespaces = UnshareFlags::NEWNS
+    let mut namespaces = UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
         | UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWUTS
         | UnshareFlags::NEWCGROUP;
+    if order.spec.host_network {
+        namespaces.remove(UnshareFlags::NEWNET);
+    }
     match order.spec.identity {
         Identity::Drop(_) => sys::unshare(namespaces).at("namespaces", "unshare")?,
         Identity::UserNamespace => {
@@ -150,7 +153,7 @@ fn prepare_and_run(wire: &mut Wire, order: &mut Order) -> Result<super::spec::Do
     root::seal(&built)?;
     drop(blobs);
     let channel: Option<OwnedFd> = order.channel.take();
-    let filter = filter::compile(order.spec.loopback)?;
+    let filter = filter::compile(order.spec.loopback || order.spec.host_network)?;
     let child = command::start(wire, &order.spec, channel, &filter)?;
     command::confine_init(&filter)?;
     supervise::watch(wire, &order.spec, child, &built, &start)

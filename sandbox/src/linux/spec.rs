@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Changes with every change of these types, so that a helper of another build is refused rather than misread.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// Most bytes a spec or its blobs may have.
 pub(crate) const MAX_SPEC: u64 = 512 << 20;
@@ -51,6 +51,8 @@ pub(crate) struct Spec {
     pub(crate) disk: u64,
     /// Whether the private loopback is up.
     pub(crate) loopback: bool,
+    /// Whether the host's network is left in reach.
+    pub(crate) host_network: bool,
     /// Whether the record channel is attached.
     pub(crate) channel: bool,
 }

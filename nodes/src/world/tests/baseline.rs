@@ -17,6 +17,8 @@ use super::command::{Command, without_choice};
 use super::jobs::{Step, harness_hash};
 use super::records::{Broken, Failure, Outcome};
 use super::runners::names;
+use super::runners::prepare::Preparation;
+use super::runners::toolchain::Places;
 use super::settings::{self, Settings};
 use crate::effects::{BaselineRequest, BaselineResponse, FailedTest};
 use crate::gate::is_test_module;
@@ -185,6 +187,8 @@ impl Tester {
     /// Exit 15 when nothing decisive can be collected, 31 when the sandbox cannot start, 2 for settings that cannot be
     /// followed.
     pub fn baseline(&self, request: &BaselineRequest) -> Result<BaselineResponse, EffectError> {
+        // A policy that cannot be followed is told before anything is paid for.
+        self.policy(&request.commit)?;
         let base = self.prepare(&request.commit, request.command.as_deref())?;
         let failed = base
             .data
@@ -216,8 +220,11 @@ impl Tester {
         if let Some(known) = lock().get(&memory) {
             return Ok(Arc::clone(known));
         }
-        let settings = settings::resolve(&self.repo, commit, command, &self.host, &self.search())?;
         let tree = self.export(commit)?;
+        let fetch = |needed: &Preparation, places: &Places<'_>, allowed: bool| {
+            needed.run(&self.launcher, &tree, &self.cache, places, allowed)
+        };
+        let settings = settings::resolve(&self.repo, commit, command, &self.host, &self.search(), &fetch)?;
         let tree_id = self.repo.tree_of(commit)?;
         let files: BTreeSet<String> = self.repo.files(commit)?.into_iter().collect();
         let key = canonical::hash(&json!({
@@ -339,7 +346,7 @@ pub(crate) fn failed_test(id: &str, path: &str, failure: Option<&Failure>) -> Fa
 }
 
 /// A cache that cannot be written costs time, not truth.
-fn keep(path: &std::path::Path, data: &Data) {
+pub(crate) fn keep(path: &std::path::Path, data: &impl Serialize) {
     if let (Some(folder), Ok(bytes)) = (path.parent(), serde_json::to_vec(data)) {
         let _ = std::fs::create_dir_all(folder);
         let draft = path.with_extension(format!("{}.draft", super::canary::token()));

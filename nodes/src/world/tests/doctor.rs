@@ -46,6 +46,8 @@ pub struct Findings {
     pub seconds: f64,
     /// `full`, or what is missing.
     pub isolation: String,
+    /// What the repository's policy allows and protects, in a phrase; `default` when it says nothing.
+    pub policy: String,
     /// Every test, by id.
     pub results: Vec<Found>,
 }
@@ -71,6 +73,7 @@ impl Tester {
     /// # Errors
     /// As [`Tester::baseline`].
     pub fn doctor(&self, commit: &str, command: Option<&[String]>) -> Result<Findings, EffectError> {
+        let policy = self.policy(commit)?;
         let base = self.prepare(commit, command)?;
         let settings = &base.settings;
         let facts = &settings.interpreter.facts;
@@ -102,6 +105,7 @@ impl Tester {
             seconds: base.data.seconds,
             isolation: base.data.isolation.clone(),
             results: base.data.tests.iter().map(|(id, test)| found(id, test)).collect(),
+            policy: policy.words(),
         })
     }
 }

@@ -14,6 +14,7 @@ pub(super) mod detect;
 mod job;
 mod launch;
 pub(super) mod names;
+pub(super) mod prepare;
 mod sent;
 pub(super) mod toolchain;
 

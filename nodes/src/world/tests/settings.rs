@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{self, Command, Unittest};
 use super::interpreter::{Facts, Interpreter, Search};
 use super::runners::detect::{self, detect};
+use super::runners::prepare::{self, Preparation};
 use super::runners::toolchain::{Kit, Places};
 use super::runners::{Foreign, Tool};
 use super::{UNSTARTABLE, yaml};
@@ -29,6 +30,11 @@ pub struct HostSettings {
     pub report: Option<String>,
     /// Where the command writes its reports, relative to where the tests are started; a star stands for anything.
     pub report_paths: Vec<String>,
+    /// The command that fetches dependencies, such as `npm ci`; found out when absent. It runs only where
+    /// `network_prepare` allows it.
+    pub prepare: Option<Vec<String>>,
+    /// Whether dependencies may be fetched: the user's to say, never the repository's.
+    pub network_prepare: bool,
     /// The interpreter: a path, or a name on `PATH`.
     pub python: Option<String>,
     /// Environment variables of the tests.
@@ -54,6 +60,7 @@ impl HostSettings {
             self.runner = self.runner.or(other.runner);
             self.command = other.command;
         }
+        self.prepare = self.prepare.or(other.prepare);
         self.python = self.python.or(other.python);
         for (name, value) in other.env {
             self.env.entry(name).or_insert(value);
@@ -91,6 +98,9 @@ pub(crate) struct Settings {
     pub(crate) others: Vec<String>,
 }
 
+/// Fetches dependencies, when that is allowed, and gives their folder.
+pub(crate) type Fetch<'a> = &'a dyn Fn(&Preparation, &Places<'_>, bool) -> Result<PathBuf, EffectError>;
+
 /// Works out how the tests of `commit` are run. `command` overrides what `host` and `prunella.yaml` say.
 ///
 /// # Errors
@@ -101,6 +111,7 @@ pub(crate) fn resolve(
     command: Option<&[String]>,
     host: &HostSettings,
     search: &Search<'_>,
+    fetch: Fetch<'_>,
 ) -> Result<Settings, EffectError> {
     let usage = |why: String| EffectError::new("tests.settings", 2, why);
     let mut given = host.clone();
@@ -112,10 +123,30 @@ pub(crate) fn resolve(
     }
     let files = repo.files(commit)?;
     check_env(&given.env).map_err(usage)?;
-    let places = Places { repo, commit, path: search.path, prepared: None };
+    let mut places = Places { repo, commit, path: search.path, prepared: None };
     let (foreign, others) = choose(repo, &files, &given, &places).map_err(usage)?;
     if let Some(foreign) = foreign {
-        return foreign_settings(foreign, others, &given, &files, &places);
+        let mut missing = None;
+        let prepared = match prepare::needed(&foreign, &places, given.prepare.as_deref()) {
+            Some(needed) => match fetch(&needed, &places, given.network_prepare) {
+                Ok(folder) => Some(folder),
+                // It may well do without.
+                Err(error) if !given.network_prepare => {
+                    missing = Some(error);
+                    None
+                }
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        places.prepared = prepared.as_deref();
+        return match foreign_settings(foreign, others, &given, &files, &places) {
+            Ok(mut settings) => {
+                settings.kit.missing = missing;
+                Ok(settings)
+            }
+            Err(error) => Err(missing.unwrap_or(error)),
+        };
     }
     let mut python = given.python.clone();
     let parsed = match &given.command {

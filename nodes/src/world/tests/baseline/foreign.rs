@@ -79,6 +79,9 @@ fn clean(step: &StepRecords) -> bool {
 
 /// The error of a baseline that proves nothing.
 fn nothing(settings: &Settings, step: &StepRecords, ran: &Ran) -> EffectError {
+    if let Some(missing) = &settings.kit.missing {
+        return missing.clone();
+    }
     let why = match (&step.unbuilt, step.broken.first()) {
         (Some(compiler), _) => format!("it does not build: {compiler}"),
         (None, Some(broken)) => format!("{}: {}", broken.path, broken.why),

@@ -4,7 +4,7 @@
 use prunella_engine::EffectError;
 
 use super::twins::Seen;
-use super::{ALONE, Case, Fall, Target};
+use super::{ALONE, Case, Fall, Side, Target};
 use crate::types::VerdictStatus;
 use crate::world::tests::Tester;
 use crate::world::tests::records::Outcome;
@@ -23,8 +23,13 @@ impl Tester {
             return Ok(Ok(seen));
         };
         let step = case.base.one_file(&target.path, Some(vec![target.id.clone()]), ALONE);
-        let ran =
-            self.over_with(case, true, vec![step], vec![(target.path.clone(), Some(text.into_bytes()))])?;
+        let ran = self.over_with(
+            case,
+            Side::Candidate,
+            vec![step],
+            vec![(target.path.clone(), Some(text.into_bytes()))],
+            0,
+        )?;
         let records = ran.steps.step(0);
         let well = records.done.as_ref().is_some_and(|done| done.code == Some(0));
         if well && records.outcome(&target.id) == Some(Outcome::Passed) {
@@ -37,7 +42,7 @@ impl Tester {
 
     /// A file as it is with the candidate.
     pub(super) fn content(&self, case: &Case<'_>, path: &str) -> Option<Vec<u8>> {
-        match case.edits.iter().find(|(edited, _)| edited == path) {
+        match case.laid.iter().find(|(edited, _)| edited == path) {
             Some((_, content)) => content.clone(),
             None => self.repo.read(case.commit, path).ok().flatten(),
         }

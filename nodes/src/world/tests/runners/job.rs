@@ -159,9 +159,7 @@ fn records(foreign: &Foreign, sent: &Sent, files: &BTreeSet<String>, late: bool)
     out.problem = out.problem.or(report.problem);
     match sent.end {
         Some(0) | None => {}
-        Some(code) if failed || !report.broken.is_empty() || late => {
-            let _ = code;
-        }
+        Some(_) if failed || !report.broken.is_empty() || late => {}
         Some(code) => {
             out.problem.get_or_insert(format!(
                 "the command ended with status {code}, and no test in its report failed: {}",
@@ -182,7 +180,8 @@ fn records(foreign: &Foreign, sent: &Sent, files: &BTreeSet<String>, late: bool)
             Reported::Failed => Outcome::Failed,
         };
         let failure = (outcome == Outcome::Failed).then(|| Failure {
-            exception: case.kind.clone(),
+            // A failure is of some kind, though not every report says which.
+            exception: if case.kind.is_empty() { "failure".to_owned() } else { case.kind.clone() },
             message: case.message.clone(),
             frames: Vec::new(),
         });

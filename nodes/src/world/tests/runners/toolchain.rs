@@ -13,13 +13,13 @@ use std::process::{Command, Stdio};
 use prunella_engine::EffectError;
 use prunella_sandbox::Mount;
 
-use super::{Foreign, Tool};
+use super::{Foreign, Tool, prepare};
 use crate::world::git::GitRepo;
 use crate::world::tests::UNSTARTABLE;
 use crate::world::tests::interpreter::toolchain;
 
 /// A runner's programs and dependencies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Kit {
     /// The program that the first word of the command stands for; nothing to look it up in the sandbox.
     pub(crate) program: Option<PathBuf>,
@@ -37,6 +37,8 @@ pub(crate) struct Kit {
     pub(crate) files: Vec<(String, String)>,
     /// Where dependencies were found, for a person.
     pub(crate) dependencies: Vec<String>,
+    /// What is missing and may not be fetched: the error, should the tests not run without it.
+    pub(crate) missing: Option<EffectError>,
 }
 
 /// Where to look.
@@ -85,7 +87,7 @@ impl Places<'_> {
     }
 
     /// The folder that tests are started in, in the sandbox.
-    pub(super) fn start(&self) -> String {
+    pub(crate) fn start(&self) -> String {
         match self.repo.subfolder.as_str() {
             "" => "/repo".to_owned(),
             folder => format!("/repo/{folder}"),
@@ -106,6 +108,13 @@ impl Kit {
             Tool::Maven | Tool::Gradle => java::kit(foreign, places)?,
             Tool::Junit | Tool::Tap => any(foreign, places)?,
         };
+        if let Some(prepared) = places.prepared {
+            // Programs that were installed know themselves by the place where that was.
+            let guest = PathBuf::from(prepare::PREPARED);
+            kit.mounts.push(Mount { host: prepared.to_owned(), guest: guest.clone() });
+            kit.path(&guest.join("bin"));
+            kit.dependencies.push(prepared.display().to_string());
+        }
         kit.mounts.sort();
         kit.mounts.dedup();
         Ok(kit)
@@ -125,7 +134,7 @@ impl Kit {
     }
 
     /// A program with what lies around it.
-    pub(super) fn take(&mut self, exe: &Path, places: &Places<'_>) -> Result<PathBuf, EffectError> {
+    pub(crate) fn take(&mut self, exe: &Path, places: &Places<'_>) -> Result<PathBuf, EffectError> {
         let (exe, mounts) = toolchain(exe, &places.repo.root).map_err(|why| {
             EffectError::new("tests.toolchain", UNSTARTABLE, format!("{}: {why}", exe.display()))
         })?;
@@ -157,7 +166,7 @@ fn any(foreign: &Foreign, places: &Places<'_>) -> Result<Kit, EffectError> {
 }
 
 /// What a program of this machine says, started in `/`, so that nothing of the repository has a say.
-pub(super) fn ask(exe: &Path, words: &[&str], env: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn ask(exe: &Path, words: &[&str], env: &[(&str, &str)]) -> Option<String> {
     let output = Command::new(exe)
         .args(words)
         .envs(env.iter().copied())
@@ -175,7 +184,7 @@ pub(super) fn home() -> Option<PathBuf> {
 }
 
 /// A folder that a variable names, else one below the home.
-pub(super) fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+pub(crate) fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {
     std::env::var_os(variable)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)

@@ -86,15 +86,10 @@ fn node_is_found_and_judged() {
     let fixed = sample.judge(&shop, "order.items.reduce", "(order.items ?? []).reduce");
     believed_less(&fixed);
     assert!(fixed.evidence.iter().any(|e| e.contains("with a failing end")), "{fixed:#?}");
-    let by_itself = shop
-        .tester
-        .judge_patch(
-            &shop.commit,
-            None,
-            &sample.diff(&shop, "order.items.reduce", "(order.items ?? []).reduce"),
-        )
-        .unwrap();
-    believed_less(&by_itself);
+    let diff = sample.diff(&shop, "order.items.reduce", "(order.items ?? []).reduce");
+    let by_itself =
+        shop.tester.judge_patch(&shop.commit, None, &diff, &crate::world::tests::Wanted::default()).unwrap();
+    believed_less(&by_itself.verdict);
     let wrong = sample.judge(&shop, "order.items.reduce", "(order.items ?? [{ price: 1 }]).reduce");
     is(&wrong, VerdictStatus::NotFixed);
     let broken = sample.judge(&shop, "order.items.reduce", "(order.items ?? [).reduce");
@@ -425,4 +420,55 @@ fn the_working_trees_node_modules_are_there() {
     let findings = tester.doctor(&commit, None).unwrap();
     assert_eq!(findings.passed, 1, "{findings:#?}");
     assert!(findings.dependencies[0].ends_with("repo/node_modules"), "{findings:#?}");
+}
+
+#[test]
+fn dependencies_that_are_missing_are_named_with_the_flag() {
+    let lock = r#"{"name": "a", "lockfileVersion": 3, "packages": {"": {"name": "a", "dependencies": {"left": "1.0.0"}}}}"#;
+    let shop = lay_out(
+        &[
+            (
+                "package.json",
+                r#"{"name": "a", "scripts": {"test": "node --test"}, "dependencies": {"left": "1.0.0"}}"#,
+            ),
+            ("package-lock.json", lock),
+            ("a.test.js", "require('left');\nrequire('node:test')('a', () => {});\n"),
+        ],
+        &[],
+    );
+    let request = BaselineRequest { commit: shop.commit.clone(), command: None };
+    let error = shop.tester.baseline(&request).unwrap_err();
+    assert_eq!((error.exit, error.code.as_str()), (15, "tests.dependencies"), "{error:?}");
+    assert!(error.message.contains("node_modules"), "{error:?}");
+    assert!(error.help.unwrap().contains("--allow-network-prepare"));
+}
+
+#[test]
+fn a_repository_prepares_itself_when_the_user_allows_it_and_only_once() {
+    let files = [
+        ("prunella.yaml", "tests:\n  command: [node, run.js]\n  report: tap\n  prepare: [sh, prepare.sh]\n"),
+        (
+            "prepare.sh",
+            "mkdir -p /tmp/prepared\ndate +%N > /tmp/prepared/made\necho 42 > /tmp/prepared/answer\n",
+        ),
+        (
+            "run.js",
+            "const fs = require('fs');\nconst a = fs.existsSync('/tmp/prepared/answer') && fs.readFileSync('/tmp/prepared/answer', 'utf8').trim();\nconsole.log(`${a === '42' ? 'ok' : 'not ok'} 1 - answer\\n1..1`);\nif (a !== '42') process.exitCode = 1;\n",
+        ),
+    ];
+    // Nobody allowed it: the tests are run without, and what they say then counts.
+    let shop = lay_out(&files, &[]);
+    let request = BaselineRequest { commit: shop.commit.clone(), command: None };
+    assert_eq!(shop.tester.baseline(&request).unwrap().failed.len(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    let allowed = || {
+        let host = super::HostSettings { network_prepare: true, ..super::HostSettings::default() };
+        let sandbox = std::sync::Arc::new(prunella_sandbox::testing::sandbox());
+        super::Tester::new(std::sync::Arc::clone(&shop.repo), sandbox, folder.path(), host).unwrap()
+    };
+    assert_eq!(allowed().baseline(&request).unwrap().passed, 1);
+    let kept = std::fs::read_dir(folder.path().join("prepared")).unwrap().next().unwrap().unwrap().path();
+    let made = std::fs::read(kept.join("made")).unwrap();
+    assert_eq!(allowed().baseline(&request).unwrap().passed, 1);
+    assert_eq!(std::fs::read(kept.join("made")).unwrap(), made);
 }
