@@ -125,7 +125,7 @@ fn items(items: &[Item], in_tests: bool, oracle: &mut Oracle) {
     for item in items {
         let attributes = attributes(item);
         let function = matches!(item, Item::Fn(_)) && attributes.iter().any(is_test_attribute);
-        let ours = in_tests || function || attributes.iter().any(|a| asks_for_tests(a));
+        let ours = in_tests || function || attributes.iter().any(asks_for_tests);
         match item {
             Item::Mod(module) if module.content.is_some() => {
                 if ours {

@@ -21,8 +21,6 @@ pub(super) struct Launch {
     pub(super) reports: Vec<(&'static str, String)>,
     /// Whether the command's output is the report.
     pub(super) output: bool,
-    /// A folder of its own in the sandbox.
-    pub(super) out: String,
 }
 
 /// Label of the files that hold the report.
@@ -37,7 +35,7 @@ pub(super) fn launch(foreign: &Foreign, kit: &Kit, step: &Step) -> Launch {
     if let (Some(first), Some(program)) = (command.first_mut(), &kit.program) {
         program.to_string_lossy().as_ref().clone_into(first);
     }
-    let mut launch = Launch { out: out.clone(), ..Launch::default() };
+    let mut launch = Launch::default();
     let own = |name: &str| vec![(REPORT, format!("{out}/{name}"))];
     let names = step.ids.as_deref().unwrap_or_default();
     match foreign.tool {
@@ -204,7 +202,7 @@ mod tests {
         let foreign =
             Foreign { tool, words: typed.split(' ').map(str::to_owned).collect(), reports: Vec::new() };
         let launch = launch(&foreign, &Kit::default(), step);
-        launch.command.join(" ").replace(&launch.out, "OUT")
+        launch.command.join(" ").replace(&launch.env["PRUNELLA_OUT"], "OUT")
     }
 
     #[test]

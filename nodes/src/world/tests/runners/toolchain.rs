@@ -140,7 +140,7 @@ impl Kit {
         })?;
         self.mounts.extend(mounts);
         if let Some(folder) = exe.parent().filter(|folder| !folder.starts_with("/usr")) {
-            self.path(&folder.to_owned());
+            self.path(folder);
         }
         Ok(exe)
     }

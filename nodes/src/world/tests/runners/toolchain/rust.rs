@@ -31,7 +31,7 @@ pub(super) fn kit(tool: Tool, places: &Places<'_>) -> Result<Kit, EffectError> {
     kit.version = says.lines().next().unwrap_or_default().to_owned();
     kit.triple = says.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
     if let Some(bin) = cargo.parent().filter(|bin| !bin.starts_with("/usr")) {
-        kit.path(&bin.to_owned());
+        kit.path(bin);
     }
     kit.program = Some(cargo);
     if tool == Tool::Nextest {
@@ -43,7 +43,7 @@ pub(super) fn kit(tool: Tool, places: &Places<'_>) -> Result<Kit, EffectError> {
             // The one file, for beside it lie other programs of the home.
             kit.show(&real);
             if let Some(bin) = real.parent() {
-                kit.path(&bin.to_owned());
+                kit.path(bin);
             }
         }
     }
