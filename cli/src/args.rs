@@ -73,6 +73,13 @@ pub(crate) struct DemoArgs {
 /// How the repository's tests are run, where its `prunella.yaml` does not say it.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct TestArgs {
+    /// The runner: pytest, unittest, cargo, nextest, node, go, jest, vitest, mocha, maven, gradle, junit, tap
+    /// [default: found out].
+    #[arg(long, env = "PRUNELLA_RUNNER", value_name = "NAME")]
+    pub runner: Option<String>,
+    /// Let dependencies that are missing be fetched once, in the sandbox, with the network in that step alone.
+    #[arg(long, env = "PRUNELLA_ALLOW_NETWORK_PREPARE")]
+    pub allow_network_prepare: bool,
     /// The test command, as one would type it: `"python -m pytest -q tests"`.
     #[arg(long, env = "PRUNELLA_TEST_COMMAND", value_name = "CMD")]
     pub test_command: Option<String>,

@@ -58,6 +58,8 @@ impl Local {
 fn host_settings(args: &TestArgs) -> Result<HostSettings> {
     let path = |path: &PathBuf| path.to_string_lossy().into_owned();
     Ok(HostSettings {
+        runner: args.runner.clone(),
+        network_prepare: args.allow_network_prepare,
         command: test_command(args)?,
         python: args.python.as_ref().map(path),
         pythonpath: args.pythonpath.clone(),

@@ -6,6 +6,7 @@
 //! - [`parse`] reads a unified diff strictly: every header must agree with the others, every hunk with its counts.
 //! - [`check`] holds its paths and added lines against what is protected.
 //! - [`apply`] lays it over the base content.
+//! - [`check_rust`] holds the result against the unit tests that stand in the files themselves.
 
 //! - [`Policy`] is what the repository's owners allow and protect beyond that.
 
@@ -17,6 +18,7 @@ mod parse;
 mod paths;
 mod policy;
 mod protect;
+mod rust;
 
 pub use apply::{NewFile, apply};
 pub use flags::flags;
@@ -25,6 +27,7 @@ pub use parse::{FilePatch, Hunk, Line, parse, parse_within};
 pub use paths::check_path;
 pub use policy::{Limits, Policy, Protected};
 pub use protect::{Admitted, Base, check};
+pub use rust::check_rust;
 
 /// Most bytes of a diff, unless the repository's policy says otherwise.
 pub const MAX_BYTES: usize = 1 << 20;

@@ -17,6 +17,7 @@ pub mod patch;
 pub mod playbook;
 pub mod pr;
 pub mod prompt;
+pub mod reports;
 pub mod reproduce;
 pub mod summary;
 pub mod test;

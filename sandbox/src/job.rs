@@ -61,7 +61,7 @@ pub struct File {
     pub content: Vec<u8>,
 }
 
-/// What network there is. Never the host's.
+/// What network there is. The host's only for a job that says so by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Network {
     /// None: even the private loopback is down.
@@ -69,6 +69,9 @@ pub enum Network {
     None,
     /// A private loopback that nothing else shares.
     Loopback,
+    /// The host's own network, its loopback included: for the one step that fetches dependencies, when the user allows
+    /// it. Every other wall stands.
+    Host,
 }
 
 /// Bounds of a job.

@@ -83,8 +83,16 @@ fn words(isolation: &Value) -> String {
 }
 
 fn show(findings: &Findings) {
-    out(format!("python     {} ({})", findings.interpreter, findings.python));
+    let version =
+        if findings.version.is_empty() { String::new() } else { format!(" ({})", findings.version) };
+    out(format!("program    {}{version}", findings.interpreter));
     out(format!("runner     {}", findings.runner));
+    for other in &findings.others {
+        out(format!("  also     {other}: choose it with --runner"));
+    }
+    for folder in &findings.dependencies {
+        out(format!("  needs    {folder} (read-only)"));
+    }
     out(format!("command    {}", findings.command.join(" ")));
     out(format!(
         "tests      {} collected: {} passed, {} failed, {} skipped, {} flaky, in {:.1} s",

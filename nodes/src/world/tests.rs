@@ -4,8 +4,9 @@
 //! twice ([`Tester::baseline`]), tries tests of ours ([`Tester::probe`]) and many candidates against one test
 //! ([`Tester::batch`]), and judges a candidate ([`Tester::judge`], [`Tester::judge_patch`]).
 //!
-//! Tests run under a harness of ours (`harness/*.py`): a parent that never imports a line of the repository forks
-//! one process a step, and forwards that process's records over a channel that the step does not have.
+//! pytest and unittest run under a harness of ours (`harness/*.py`): a parent that never imports a line of the
+//! repository forks one process a step, and forwards that process's records over a channel that the step does not
+//! have. Other runners ([`runners`]) report by themselves, and are believed less.
 
 mod baseline;
 mod batch;
@@ -20,6 +21,7 @@ mod judge;
 mod probe;
 mod records;
 mod regressions;
+mod runners;
 mod settings;
 mod workers;
 mod yaml;

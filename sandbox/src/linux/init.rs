@@ -145,7 +145,7 @@ fn prepare_and_run(
     root::seal(&built)?;
     drop(blobs);
     let channel: Option<OwnedFd> = order.channel.take();
-    command::confine(filters.of(order.spec.loopback)?)?;
+    command::confine(filters.of(order.spec.loopback || order.spec.host_network)?)?;
     let child = command::start(wire, &order.spec, channel)?;
     command::keep_little()?;
     supervise::watch(wire, &order.spec, child, &built, &start, memory_is_bounded)

@@ -110,6 +110,7 @@ pub(super) fn run(server: &Server, spec: &Spec, blobs: &[u8], job: &Job) -> Resu
         protocol: PROTOCOL,
         identity: spec.identity,
         owner: owner.map(|owner| (owner.uid(), owner.gid())),
+        host_network: spec.host_network,
         groups,
     };
     let mut descriptors = vec![theirs.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()];

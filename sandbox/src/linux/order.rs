@@ -71,6 +71,7 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
         processes: job.limits.processes,
         disk: job.limits.disk,
         loopback: job.network == Network::Loopback,
+        host_network: job.network == Network::Host,
         channel: job.channel,
     };
     Ok((spec, blobs))

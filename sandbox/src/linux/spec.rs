@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Changes with every change of these types, so that a helper of another build is refused rather than misread.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// Most bytes a spec or its blobs may have.
 pub(crate) const MAX_SPEC: u64 = 512 << 20;
@@ -38,6 +38,8 @@ pub(crate) struct Start {
     pub(crate) identity: Identity,
     /// User and group of the tree, where they are to look like the command's.
     pub(crate) owner: Option<(u32, u32)>,
+    /// Whether the host's network is left in reach.
+    pub(crate) host_network: bool,
     /// The control groups to enter.
     pub(crate) groups: Vec<Bounds>,
 }
@@ -91,6 +93,8 @@ pub(crate) struct Spec {
     pub(crate) disk: u64,
     /// Whether the private loopback is up.
     pub(crate) loopback: bool,
+    /// Whether the host's network is left in reach.
+    pub(crate) host_network: bool,
     /// Whether the record channel is attached.
     pub(crate) channel: bool,
 }

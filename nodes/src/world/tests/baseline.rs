@@ -1,5 +1,6 @@
 //! The tests at the base commit, run twice: what passes, what fails and how, what cannot be trusted.
 
+mod foreign;
 mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,9 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Tester;
+use super::canary::Canaries;
 use super::command::{Command, without_choice};
 use super::jobs::{Step, harness_hash};
 use super::records::{Broken, Failure, Outcome};
+use super::runners::names;
+use super::runners::prepare::Preparation;
+use super::runners::toolchain::Places;
 use super::settings::{self, Settings};
 use crate::effects::{BaselineRequest, BaselineResponse, FailedTest};
 use crate::gate::is_test_module;
@@ -33,10 +38,13 @@ pub(crate) struct BaseTest {
     pub(crate) failure: Option<Failure>,
     /// How often it started.
     pub(crate) starts: u32,
+    /// How long it took the first time, in milliseconds, where that is known.
+    #[serde(default)]
+    pub(crate) ms: Option<u64>,
 }
 
 /// What both runs found; kept on disk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Data {
     /// Tests by id.
     pub(crate) tests: BTreeMap<String, BaseTest>,
@@ -48,6 +56,9 @@ pub(crate) struct Data {
     pub(crate) seconds: f64,
     /// Whether canaries are reported truly here.
     pub(crate) canaries: bool,
+    /// Files of the repository that take canaries, for a runner that is not ours.
+    #[serde(default)]
+    pub(crate) canary_files: Vec<String>,
     /// What was enforced.
     pub(crate) isolation: String,
 }
@@ -87,7 +98,20 @@ impl Prepared {
     pub(crate) fn test_files(&self) -> BTreeSet<String> {
         let broken =
             self.data.broken.iter().map(|broken| &broken.path).filter(|path| self.files.contains(*path));
-        self.data.tests.values().map(|test| &test.path).chain(broken).cloned().collect()
+        let collected = self.data.tests.values().map(|test| &test.path).filter(|path| !path.is_empty());
+        let foreign = self.settings.command.foreign().is_some();
+        let named = self.files.iter().filter(|path| foreign && names::is_test(path));
+        collected.chain(broken).chain(named).cloned().collect()
+    }
+
+    /// Tests of ours for a run of the whole suite; `read` gives a file as the run will find it.
+    pub(crate) fn canaries(&self, read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Canaries {
+        match self.settings.command.foreign() {
+            Some(foreign) => {
+                Canaries::among(foreign.tool, self.data.canary_files.iter().map(String::as_str), read)
+            }
+            None => Canaries::new(&self.test_dir, self.settings.command.runner()),
+        }
     }
 
     /// The whole suite as a step.
@@ -108,6 +132,11 @@ impl Prepared {
                 step.extra = vec![path.to_owned()];
                 step.only = true;
             }
+            Command::Foreign(_) => {
+                // Reports do not always say where a test is; then all are run.
+                step.only = self.files.contains(path);
+                step.extra = vec![self.below_start(path)];
+            }
         }
         step
     }
@@ -124,7 +153,8 @@ impl Prepared {
     /// The command in words, with what had to be overridden.
     pub(crate) fn words(&self) -> Vec<String> {
         let mut words = self.settings.command.words();
-        words.splice(3..3, self.data.overridden.iter().cloned());
+        let at = words.len().min(3);
+        words.splice(at..at, self.data.overridden.iter().cloned());
         words
     }
 }
@@ -145,6 +175,7 @@ fn suite(settings: &Settings, overridden: &[String], extra: Vec<String>, limit: 
             step.args.extend(paths.iter().cloned());
         }
         Command::Unittest(unittest) => step.unittest = Some(unittest.clone()),
+        Command::Foreign(_) => {}
     }
     step
 }
@@ -189,8 +220,11 @@ impl Tester {
         if let Some(known) = lock().get(&memory) {
             return Ok(Arc::clone(known));
         }
-        let settings = settings::resolve(&self.repo, commit, command, &self.host, &self.search())?;
         let tree = self.export(commit)?;
+        let fetch = |needed: &Preparation, places: &Places<'_>, allowed: bool| {
+            needed.run(&self.launcher, &tree, &self.cache, places, allowed)
+        };
+        let settings = settings::resolve(&self.repo, commit, command, &self.host, &self.search(), &fetch)?;
         let tree_id = self.repo.tree_of(commit)?;
         let files: BTreeSet<String> = self.repo.files(commit)?.into_iter().collect();
         let key = canonical::hash(&json!({
@@ -204,13 +238,17 @@ impl Tester {
             "harness": harness_hash(),
             "mounts": settings.mounts.iter().map(|mount| mount.host.display().to_string()).collect::<Vec<_>>(),
             "sites": settings.interpreter.stamps(),
+            "kit": settings.kit.stamp(),
         }));
         let kept = self.cache.join("baselines").join(format!("{key}.json"));
         let data =
             match std::fs::read(&kept).ok().and_then(|bytes| serde_json::from_slice::<Data>(&bytes).ok()) {
                 Some(data) => data,
                 None => {
-                    let data = self.measure(&settings, &tree, &files)?;
+                    let data = match settings.command.foreign() {
+                        Some(foreign) => self.measure_foreign(&settings, foreign, &tree, &files)?,
+                        None => self.measure(&settings, &tree, &files)?,
+                    };
                     keep(&kept, &data);
                     data
                 }
@@ -264,7 +302,11 @@ pub(crate) fn protected(files: &BTreeSet<String>, collected: &BTreeSet<String>) 
         "prunella.yaml",
     ];
     let first = files.iter().filter(|file| {
-        collected.contains(*file) || is_test_module(file) || config.contains(&name(file).as_str())
+        collected.contains(*file)
+            || is_test_module(file)
+            || config.contains(&name(file).as_str())
+            || names::is_test(file)
+            || names::is_config(file)
     });
     let folders = ["test", "tests", "testing"];
     let beside =

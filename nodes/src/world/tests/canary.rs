@@ -1,11 +1,13 @@
 //! Tests of ours among the repository's: some must fail, one must be skipped, one must pass. A run that reports them
 //! otherwise does not report what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher};
 
 use super::records::{Outcome, StepRecords};
+use super::runners::{self, Tool};
+use crate::world::git::FileEdit;
 
 /// A file of canaries, with names and values that no candidate can know.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub(crate) struct Canaries {
     pub(crate) source: String,
     /// What must become of each test, by the last part of its id.
     expected: BTreeMap<String, Outcome>,
+    /// Where tests of ours stand at the end of the repository's own files: those files, and each test's file.
+    among: (Vec<FileEdit>, BTreeMap<String, String>),
 }
 
 /// What the canaries say.
@@ -76,12 +80,68 @@ impl Canaries {
         }
         let name = format!("test_{}.py", token());
         let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-        Self { path, source, expected }
+        Self { path, source, expected, among: Default::default() }
+    }
+
+    /// Canaries at the end of those of `paths` where they fit, for a runner that is not ours.
+    pub(crate) fn among<'p>(
+        tool: Tool,
+        paths: impl Iterator<Item = &'p str>,
+        read: &dyn Fn(&str) -> Option<Vec<u8>>,
+    ) -> Self {
+        let mut out = Self {
+            path: String::new(),
+            source: String::new(),
+            expected: BTreeMap::new(),
+            among: Default::default(),
+        };
+        for path in paths {
+            let Some(text) = read(path).and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
+            if out.among.0.len() >= runners::canary::MAX_FILES || !runners::canary::fits(tool, path, &text) {
+                continue;
+            }
+            let module = runners::canary::is_module(path, read);
+            let Some(song) = runners::canary::song(tool, path, &text, module) else { continue };
+            for (name, outcome) in song.expected {
+                out.among.1.insert(name.clone(), path.to_owned());
+                out.expected.insert(name, outcome);
+            }
+            out.among.0.push((path.to_owned(), Some((text + &song.source).into_bytes())));
+        }
+        out
+    }
+
+    /// The files that hold them.
+    pub(crate) fn edits(&self) -> Vec<FileEdit> {
+        if self.path.is_empty() {
+            return self.among.0.clone();
+        }
+        vec![(self.path.clone(), Some(self.source.clone().into_bytes()))]
+    }
+
+    /// Files that a runner has to be told of.
+    pub(crate) fn extra(&self) -> Vec<String> {
+        if self.path.is_empty() { Vec::new() } else { vec![self.path.clone()] }
+    }
+
+    /// Files of the repository at whose end all came out as they must.
+    pub(crate) fn heard(&self, step: &StepRecords) -> BTreeSet<String> {
+        let mut files: BTreeSet<String> = self.among.0.iter().map(|(path, _)| path.clone()).collect();
+        let mut seen = BTreeMap::new();
+        for (id, _) in step.tests.iter().filter(|(id, _)| self.expected.contains_key(last(id))) {
+            seen.insert(last(id), step.outcome(id));
+        }
+        for (name, file) in &self.among.1 {
+            if seen.get(name.as_str()).copied().flatten() != self.expected.get(name).copied() {
+                files.remove(file);
+            }
+        }
+        files
     }
 
     /// Whether `id` is one of these.
     pub(crate) fn owns(&self, id: &str, path: &str) -> bool {
-        path == self.path || self.expected.contains_key(last(id))
+        (!self.path.is_empty() && path == self.path) || self.expected.contains_key(last(id))
     }
 
     /// What they say in a step's records.
@@ -129,6 +189,7 @@ mod tests {
                 failure: None,
                 starts: 1,
                 finished: true,
+                ms: None,
             };
             step.tests.insert(format!("{}::{name}", canaries.path), test);
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::runners::Foreign;
+
 /// A test command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Command {
@@ -14,6 +16,8 @@ pub(crate) enum Command {
     },
     /// `python -m unittest …`
     Unittest(Unittest),
+    /// A command that our harness is not part of.
+    Foreign(Foreign),
 }
 
 /// The arguments of `python -m unittest`.
@@ -123,7 +127,7 @@ pub(crate) fn parse(argv: &[String]) -> Result<(Option<String>, Command), String
     }
     let refuse = || {
         format!(
-            "`{}` is neither a pytest nor a unittest command: give `python -m pytest …` or `python -m unittest …`",
+            "`{}` is no command of a runner that is known: give `python -m pytest …`, `cargo test`, `node --test`, `go test` or their like, or say where it writes JUnit XML or TAP",
             argv.join(" ")
         )
     };
@@ -216,9 +220,18 @@ fn unittest(words: &[String]) -> Result<Unittest, String> {
 }
 
 impl Command {
-    /// `pytest` or `unittest`.
+    /// The foreign runner, when it is one.
+    pub(crate) fn foreign(&self) -> Option<&Foreign> {
+        match self {
+            Self::Foreign(foreign) => Some(foreign),
+            _ => None,
+        }
+    }
+
+    /// The runner's name, such as `pytest`.
     pub(crate) fn runner(&self) -> &'static str {
         match self {
+            Self::Foreign(foreign) => foreign.tool.name(),
             Self::Pytest { .. } => "pytest",
             Self::Unittest(_) => "unittest",
         }
@@ -226,8 +239,12 @@ impl Command {
 
     /// The words a person would type at the top.
     pub(crate) fn words(&self) -> Vec<String> {
+        if let Self::Foreign(foreign) = self {
+            return foreign.words.clone();
+        }
         let mut out: Vec<String> = ["python", "-m", self.runner()].map(str::to_owned).to_vec();
         match self {
+            Self::Foreign(_) => {}
             Self::Pytest { options, paths } => out.extend(options.iter().chain(paths).cloned()),
             Self::Unittest(unittest) if unittest.names.is_empty() => {
                 out.extend(["discover", "-s", &unittest.start, "-p", &unittest.pattern].map(str::to_owned));

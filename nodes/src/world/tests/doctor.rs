@@ -4,6 +4,7 @@ use prunella_engine::EffectError;
 use serde::Serialize;
 
 use super::Tester;
+use super::baseline::BaseTest;
 use super::records::Outcome;
 
 /// What was found out about a repository's tests.
@@ -11,12 +12,16 @@ use super::records::Outcome;
 pub struct Findings {
     /// The commit.
     pub commit: String,
-    /// The interpreter's path.
+    /// The path of the program that runs the tests: an interpreter, `cargo`, `node`.
     pub interpreter: String,
     /// Its version.
-    pub python: String,
-    /// `pytest 9.2.0` or `unittest`.
+    pub version: String,
+    /// `pytest 9.2.0`, `unittest`, `cargo`, …
     pub runner: String,
+    /// Other runners that the repository's files speak of, as `runner (file)`; `--runner` chooses one.
+    pub others: Vec<String>,
+    /// Folders of dependencies that were found.
+    pub dependencies: Vec<String>,
     /// The command in words.
     pub command: Vec<String>,
     /// Folders that modules are found in, relative to the top or mounted.
@@ -43,6 +48,23 @@ pub struct Findings {
     pub isolation: String,
     /// What the repository's policy allows and protects, in a phrase; `default` when it says nothing.
     pub policy: String,
+    /// Every test, by id.
+    pub results: Vec<Found>,
+}
+
+/// One test of the baseline.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// Its id.
+    pub id: String,
+    /// Its file; empty when the runner does not say.
+    pub path: String,
+    /// `passed`, `failed`, `skipped`, or `flaky` when the two runs disagree.
+    pub outcome: &'static str,
+    /// How long it took, in milliseconds, where the runner says it.
+    pub ms: Option<u64>,
+    /// The first lines of its failure.
+    pub message: String,
 }
 
 impl Tester {
@@ -62,8 +84,10 @@ impl Tester {
         Ok(Findings {
             commit: commit.to_owned(),
             interpreter: settings.interpreter.exe.display().to_string(),
-            python: facts.version.clone(),
+            version: facts.version.clone(),
             runner,
+            others: settings.others.clone(),
+            dependencies: settings.kit.dependencies.clone(),
             command: base.words(),
             pythonpath: settings
                 .pythonpath
@@ -80,7 +104,24 @@ impl Tester {
             not_runnable: base.data.broken.iter().map(|b| format!("{}: {}", b.path, b.why)).collect(),
             seconds: base.data.seconds,
             isolation: base.data.isolation.clone(),
+            results: base.data.tests.iter().map(|(id, test)| found(id, test)).collect(),
             policy: policy.words(),
         })
     }
+}
+
+fn found(id: &str, test: &BaseTest) -> Found {
+    let outcome = match test.outcome {
+        Some(Outcome::Passed) => "passed",
+        Some(Outcome::Failed) => "failed",
+        Some(Outcome::Skipped) => "skipped",
+        None => "flaky",
+    };
+    let failure = test.failure.clone().unwrap_or_default();
+    let lines: Vec<&str> = failure.message.lines().take(5).collect();
+    let message = match failure.exception.as_str() {
+        "" => lines.join("\n"),
+        kind => format!("{kind}: {}", lines.join("\n")),
+    };
+    Found { id: id.to_owned(), path: test.path.clone(), outcome, ms: test.ms, message }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Evidence {
     pub(crate) flaky: usize,
     /// Modules that cannot be run here.
     pub(crate) not_runnable: usize,
+    /// Whether the records are the runner's own report, not our harness's.
+    pub(crate) own_report: bool,
     /// What is worth saying and lowers nothing.
     pub(crate) notes: Vec<String>,
 }
@@ -90,7 +92,17 @@ pub(crate) fn weigh(seen: &Evidence) -> (f64, Vec<String>) {
     if !seen.canaries {
         lower(0.10, "tests of ours cannot be run beside the repository's".to_owned());
     }
-    if seen.twins == 0 {
+    if seen.own_report {
+        lower(0.08, "record channel: the runner's own report".to_owned());
+        if seen.twins > 0 {
+            lower(
+                0.0,
+                "with a failing end the reproduction's file does not come out well, as it must".to_owned(),
+            );
+        } else {
+            lower(0.05, "no control of the reproduction could be made".to_owned());
+        }
+    } else if seen.twins == 0 {
         lower(0.05, "no twin of the reproduction could be made".to_owned());
     } else {
         lower(

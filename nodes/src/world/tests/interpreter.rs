@@ -34,7 +34,7 @@ pub(crate) struct Facts {
 }
 
 /// An interpreter that was run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Interpreter {
     /// Its path.
     pub(crate) exe: PathBuf,
@@ -177,7 +177,7 @@ impl Search<'_> {
 
 /// The real interpreter behind `exe` and the folders it needs. A program of the repository itself is never started
 /// on this machine; a launcher script on `PATH` (such as a version manager's) is asked which one it stands for.
-fn toolchain(exe: &Path, root: &Path) -> Result<(PathBuf, Vec<Mount>), String> {
+pub(crate) fn toolchain(exe: &Path, root: &Path) -> Result<(PathBuf, Vec<Mount>), String> {
     let mut exe = exe.to_owned();
     if is_script(&exe) {
         let real = exe.canonicalize().map_err(|e| e.to_string())?;

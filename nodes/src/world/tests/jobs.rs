@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::SANDBOX;
-use super::command::Unittest;
+use super::command::{Command, Unittest};
 use super::records::{self, Steps};
 use super::settings::Settings;
 
@@ -30,7 +30,7 @@ const HARNESS: &[(&str, &str)] = &[
 /// Changes when the harness does: results of another harness are not used.
 pub(crate) fn harness_hash() -> String {
     let mut hasher = blake3::Hasher::new();
-    for (name, source) in HARNESS {
+    for (name, source) in HARNESS.iter().chain(super::runners::DRIVERS) {
         hasher.update(name.as_bytes()).update(source.as_bytes());
     }
     hasher.finalize().to_hex().to_string()
@@ -161,6 +161,9 @@ impl Launcher {
     /// Exit 31 when the sandbox cannot start.
     pub(crate) fn run(&self, start: Start<'_>) -> Result<Ran, EffectError> {
         let settings = start.settings;
+        if let Command::Foreign(foreign) = &settings.command {
+            return self.run_foreign(start, foreign);
+        }
         // Each step has its own limit; the whole gets their sum and what the starts take.
         let wall: f64 = start.steps.iter().map(|step| step.limit).sum::<f64>() + 30.0;
         let plan = Plan {

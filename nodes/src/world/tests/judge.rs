@@ -7,6 +7,7 @@ mod admit;
 mod apart;
 mod cache;
 mod change;
+mod control;
 mod decisive;
 mod format;
 mod judgement;
@@ -250,6 +251,10 @@ impl Tester {
             evidence.twins += seen.twins;
             evidence.mutants += seen.mutants;
             evidence.lines = evidence.lines.or(seen.lines);
+            // Only our own harness can put a socket between the two.
+            if case.base.settings.command.foreign().is_some() {
+                continue;
+            }
             match self.apart(case, target, red, seen.simple)? {
                 Ok(apart) => evidence.apart.push(apart),
                 Err(fall) => return Ok(Err(fall)),
@@ -280,6 +285,7 @@ impl Tester {
             canaries: suite.canaries,
             flaky: out.verdict.flaky.len(),
             not_runnable: case.base.data.broken.len(),
+            own_report: case.base.settings.command.foreign().is_some(),
             notes: out.notes(),
             ..evidence
         }))
@@ -304,6 +310,8 @@ impl Tester {
             edits.extend(self.sandbox_edits(case.commit, &case.laid));
         }
         let ours: Vec<FileEdit> = case.ours.iter().cloned().chain(more).collect();
+        // Ours may lie over the candidate's own file.
+        edits.retain(|edit| ours.iter().all(|(path, _)| *path != edit.path));
         edits.extend(self.sandbox_edits(case.commit, &ours));
         let mut protect = case.protect.clone();
         protect.extend(ours.into_iter().map(|(path, _)| path));
@@ -353,6 +361,15 @@ fn meddled(case: &Case<'_>, ran: &Ran, step: &StepRecords) -> Option<Fall> {
     let changed = ran.report.changed.iter().find(|change| protect.contains(change.path.as_str()))?;
     let reason = format!("{} was {} while the tests ran", changed.path, changed.how);
     Some(Fall::new(VerdictStatus::Tampered, reason))
+}
+
+/// A patch that the compiler refuses.
+fn unbuilt(compiler: &str) -> Fall {
+    let first = compiler.lines().next().unwrap_or_default();
+    let failure =
+        Failure { exception: "the compiler".to_owned(), message: compiler.to_owned(), frames: Vec::new() };
+    Fall::new(VerdictStatus::NotFixed, format!("it does not build with the patch: {first}"))
+        .showing("the build", Some(&failure))
 }
 
 /// An outcome in words: `passed`, `failed (KeyError: 'a')`, `skipped`, `missing`.

@@ -22,6 +22,14 @@ impl Tester {
     /// Exit 2 for a path outside the tree or one that the base commit has; else as [`Tester::baseline`].
     pub fn probe(&self, request: &ProbeRequest) -> Result<ProbeResponse, EffectError> {
         let base = self.prepare(&request.commit, request.command.as_deref())?;
+        if let Some(foreign) = base.settings.command.foreign() {
+            // A generated test is Python's; where another runner is at work it proves nothing.
+            let name = foreign.tool.name();
+            let problem =
+                format!("a generated test needs pytest or unittest, and the tests here are run by {name}");
+            let outcome = ProbeOutcome { passed: false, failed: None, problem };
+            return Ok(ProbeResponse { outcomes: vec![outcome; request.files.len()] });
+        }
         let mut steps = Vec::new();
         for file in request.files.iter().take(MAX_FILES) {
             let bad = gate::check_path(&file.path).err().map(|refusal| refusal.reason);

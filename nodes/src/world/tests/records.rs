@@ -60,6 +60,9 @@ pub(crate) struct Test {
     pub(crate) starts: u32,
     /// Whether its end was recorded as often as its start.
     pub(crate) finished: bool,
+    /// How long it took, in milliseconds, where the runner says it.
+    #[serde(default)]
+    pub(crate) ms: Option<u64>,
 }
 
 /// A module that cannot be collected.
@@ -120,6 +123,12 @@ pub(crate) struct StepRecords {
     pub(crate) done: Option<Done>,
     /// Records that make no sense.
     pub(crate) nonsense: u64,
+    /// What the compiler said, when there was nothing to run.
+    #[serde(default)]
+    pub(crate) unbuilt: Option<String>,
+    /// Why a runner's own report cannot be the whole story.
+    #[serde(default)]
+    pub(crate) problem: Option<String>,
 }
 
 /// The records of one start.
@@ -144,6 +153,9 @@ impl StepRecords {
         let Some(done) = &self.done else { return Some("its process has no recorded end".to_owned()) };
         if done.late {
             return Some("its time was used up".to_owned());
+        }
+        if let Some(problem) = &self.problem {
+            return Some(problem.clone());
         }
         if let Some(signal) = done.signal {
             return Some(format!("its process was ended by signal {signal}"));
@@ -204,7 +216,7 @@ struct Line {
 enum Record {
     Collected { id: String, path: String },
     Start { id: String },
-    Result { id: String, outcome: String, failure: Option<Failure> },
+    Result { id: String, outcome: String, failure: Option<Failure>, ms: Option<f64> },
     Finish { id: String },
     Broken(Broken),
     Lines { hit: BTreeMap<String, Vec<u64>> },
@@ -260,6 +272,7 @@ fn take(step: &mut StepRecords, open: &mut BTreeMap<String, u32>, record: Record
                     failure: None,
                     starts: 0,
                     finished: false,
+                    ms: None,
                 });
             }
         }
@@ -270,7 +283,7 @@ fn take(step: &mut StepRecords, open: &mut BTreeMap<String, u32>, record: Record
             }
             None => step.nonsense += 1,
         },
-        Record::Result { id, outcome, failure } => {
+        Record::Result { id, outcome, failure, ms } => {
             let under_way = open.get(&id).is_some_and(|count| *count > 0);
             let outcome = match outcome.as_str() {
                 "passed" => Some(Outcome::Passed),
@@ -282,6 +295,8 @@ fn take(step: &mut StepRecords, open: &mut BTreeMap<String, u32>, record: Record
                 (Some(test), Some(outcome)) if under_way => {
                     // The worst of a test's phases and repetitions counts.
                     test.outcome = test.outcome.max(Some(outcome));
+                    let ms = ms.filter(|ms| (0.0..1e9).contains(ms)).map(|ms| ms.round() as u64);
+                    test.ms = test.ms.max(ms);
                     if outcome == Outcome::Failed && test.failure.is_none() {
                         test.failure = failure;
                     }

@@ -1,6 +1,6 @@
 //! How the repository's tests are run here: what the user said, what `prunella.yaml` says, what is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use prunella_engine::EffectError;
@@ -8,7 +8,11 @@ use prunella_sandbox::Mount;
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Command, Unittest};
-use super::interpreter::{Interpreter, Search};
+use super::interpreter::{Facts, Interpreter, Search};
+use super::runners::detect::{self, detect};
+use super::runners::prepare::{self, Preparation};
+use super::runners::toolchain::{Kit, Places};
+use super::runners::{Foreign, Tool};
 use super::{UNSTARTABLE, yaml};
 use crate::gate::is_test_module;
 use crate::world::git::GitRepo;
@@ -18,8 +22,19 @@ use crate::world::git::GitRepo;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostSettings {
+    /// The runner by name, such as `cargo`; found out when absent.
+    pub runner: Option<String>,
     /// The command, such as `python -m pytest -q tests`.
     pub command: Option<Vec<String>>,
+    /// How the command's report is written: `junit` or `tap`.
+    pub report: Option<String>,
+    /// Where the command writes its reports, relative to where the tests are started; a star stands for anything.
+    pub report_paths: Vec<String>,
+    /// The command that fetches dependencies, such as `npm ci`; found out when absent. It runs only where
+    /// `network_prepare` allows it.
+    pub prepare: Option<Vec<String>>,
+    /// Whether dependencies may be fetched: the user's to say, never the repository's.
+    pub network_prepare: bool,
     /// The interpreter: a path, or a name on `PATH`.
     pub python: Option<String>,
     /// Environment variables of the tests.
@@ -35,7 +50,17 @@ impl HostSettings {
     /// These settings, completed by `other` where they say nothing. Variables are merged name by name.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
-        self.command = self.command.or(other.command);
+        // Who names a runner or a command names both; a report belongs to its runner.
+        let same = self.runner.is_none() || self.runner == other.runner;
+        if same && self.report.is_none() && self.report_paths.is_empty() {
+            self.report = other.report;
+            self.report_paths = other.report_paths;
+        }
+        if self.command.is_none() && same {
+            self.runner = self.runner.or(other.runner);
+            self.command = other.command;
+        }
+        self.prepare = self.prepare.or(other.prepare);
         self.python = self.python.or(other.python);
         for (name, value) in other.env {
             self.env.entry(name).or_insert(value);
@@ -65,7 +90,16 @@ pub(crate) struct Settings {
     pub(crate) mounts: Vec<Mount>,
     /// Where the tests are started, relative to the top.
     pub(crate) subfolder: String,
+    /// What a runner needs that is not ours.
+    pub(crate) kit: Kit,
+    /// The files of the base commit.
+    pub(crate) files: BTreeSet<String>,
+    /// Other runners that the repository speaks of.
+    pub(crate) others: Vec<String>,
 }
+
+/// Fetches dependencies, when that is allowed, and gives their folder.
+pub(crate) type Fetch<'a> = &'a dyn Fn(&Preparation, &Places<'_>, bool) -> Result<PathBuf, EffectError>;
 
 /// Works out how the tests of `commit` are run. `command` overrides what `host` and `prunella.yaml` say.
 ///
@@ -77,6 +111,7 @@ pub(crate) fn resolve(
     command: Option<&[String]>,
     host: &HostSettings,
     search: &Search<'_>,
+    fetch: Fetch<'_>,
 ) -> Result<Settings, EffectError> {
     let usage = |why: String| EffectError::new("tests.settings", 2, why);
     let mut given = host.clone();
@@ -87,6 +122,32 @@ pub(crate) fn resolve(
         given = given.or(yaml::read(&String::from_utf8_lossy(&text)).map_err(usage)?);
     }
     let files = repo.files(commit)?;
+    check_env(&given.env).map_err(usage)?;
+    let mut places = Places { repo, commit, path: search.path, prepared: None };
+    let (foreign, others) = choose(repo, &files, &given, &places).map_err(usage)?;
+    if let Some(foreign) = foreign {
+        let mut missing = None;
+        let prepared = match prepare::needed(&foreign, &places, given.prepare.as_deref()) {
+            Some(needed) => match fetch(&needed, &places, given.network_prepare) {
+                Ok(folder) => Some(folder),
+                // It may well do without.
+                Err(error) if !given.network_prepare => {
+                    missing = Some(error);
+                    None
+                }
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        places.prepared = prepared.as_deref();
+        return match foreign_settings(foreign, others, &given, &files, &places) {
+            Ok(mut settings) => {
+                settings.kit.missing = missing;
+                Ok(settings)
+            }
+            Err(error) => Err(missing.unwrap_or(error)),
+        };
+    }
     let mut python = given.python.clone();
     let parsed = match &given.command {
         Some(argv) => {
@@ -100,17 +161,17 @@ pub(crate) fn resolve(
         None => None,
     };
     let (pythonpath, mut mounts) = paths(repo, &files, &given).map_err(usage)?;
-    check_env(&given.env).map_err(usage)?;
     let wants_pytest = match &parsed {
         Some(command) => command.runner() == "pytest",
-        None => true,
+        None => given.runner.as_deref() != Some("unittest"),
     };
     let interpreter = search.find(repo, python.as_deref(), &pythonpath, &mounts, wants_pytest)?;
     mounts.extend(interpreter.mounts.iter().cloned());
     mounts.sort();
     mounts.dedup();
     let command = parsed.unwrap_or_else(|| {
-        if interpreter.facts.pytest.is_empty() {
+        let wanted = given.runner.as_deref();
+        if wanted == Some("unittest") || (wanted.is_none() && interpreter.facts.pytest.is_empty()) {
             Command::Unittest(default_unittest(&files, &repo.subfolder))
         } else {
             Command::Pytest { options: Vec::new(), paths: Vec::new() }
@@ -131,6 +192,121 @@ pub(crate) fn resolve(
         pythonpath,
         mounts,
         subfolder: repo.subfolder.clone(),
+        kit: Kit::default(),
+        files: files.into_iter().collect(),
+        others,
+    })
+}
+
+/// The runner that is not ours, when it is one, and the others that the repository speaks of.
+fn choose(
+    repo: &GitRepo,
+    files: &[String],
+    given: &HostSettings,
+    places: &Places<'_>,
+) -> Result<(Option<Foreign>, Vec<String>), String> {
+    let found =
+        detect(files, &repo.subfolder, &|path| places.read(path), &|name| places.program(name).is_some());
+    let mut seen = found.others.clone();
+    let script = || places.read("package.json").and_then(|text| detect::script(&text));
+    let report = match given.report.as_deref() {
+        None => None,
+        Some(word) => match Tool::named(word).filter(|tool| matches!(tool, Tool::Junit | Tool::Tap)) {
+            Some(tool) => Some(tool),
+            None => return Err(format!("report `{word}` is neither `junit` nor `tap`")),
+        },
+    };
+    let named = match given.runner.as_deref() {
+        None => None,
+        Some("pytest" | "unittest") => {
+            seen.extend(found.foreign.map(|foreign| format!("{} ({})", foreign.tool.name(), found.by)));
+            return Ok((None, seen));
+        }
+        Some(name) => Some(Tool::named(name).ok_or_else(|| {
+            let names: Vec<&str> = Tool::ALL.iter().map(|tool| tool.name()).collect();
+            format!("runner `{name}` is not known; there are pytest, unittest, {}", names.join(", "))
+        })?),
+    };
+    if named.is_some() && named != found.foreign.as_ref().map(|foreign| foreign.tool) {
+        let by = found.foreign.as_ref().map(|foreign| format!("{} ({})", foreign.tool.name(), found.by));
+        seen.extend(by);
+    }
+    let npm = |argv: &[String]| {
+        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+        matches!(words.as_slice(), ["npm" | "yarn" | "pnpm", "test" | "t", ..] | ["npm", "run", "test", ..])
+    };
+    let (tool, words) = match (&given.command, named, report) {
+        // The command's own report comes before what the command looks like.
+        (Some(argv), None, Some(tool)) => (tool, argv.clone()),
+        (Some(argv), Some(tool), _) => match detect::typed(argv) {
+            Some((same, words)) if same == tool => (tool, words),
+            _ => (tool, argv.clone()),
+        },
+        (Some(argv), None, None) => {
+            let typed = if npm(argv) { script() } else { detect::typed(argv) };
+            match typed {
+                Some(typed) => typed,
+                None => return Ok((None, seen)),
+            }
+        }
+        (None, Some(tool), _) => match script().filter(|(other, _)| *other == tool) {
+            Some(typed) if tool.on_node() => typed,
+            _ => (tool, tool.words()),
+        },
+        (None, None, _) => return Ok((found.foreign, seen)),
+    };
+    if words.is_empty() {
+        return Err(format!(
+            "runner `{}` needs the command that writes the report: --test-command, or `tests: {{command: […]}}` in prunella.yaml",
+            tool.name()
+        ));
+    }
+    if tool == Tool::Junit && given.report_paths.is_empty() {
+        return Err("runner `junit` needs to know where the report is: `tests: {report: junit, path: build/*.xml}` in prunella.yaml".to_owned());
+    }
+    for path in &given.report_paths {
+        if path.starts_with('/') || path.split('/').any(|part| part == "..") || path.contains('\n') {
+            return Err(format!("report path `{path}` does not lie below where the tests are started"));
+        }
+    }
+    let own = matches!(tool, Tool::Junit | Tool::Tap) || report.is_some();
+    let reports = if own { given.report_paths.clone() } else { Vec::new() };
+    if words.iter().chain(&reports).any(|word| word.contains('\n')) {
+        return Err("a word of the test command goes over more than one line".to_owned());
+    }
+    Ok((Some(Foreign { tool, words, reports }), seen))
+}
+
+/// The settings of a runner that is not ours.
+fn foreign_settings(
+    foreign: Foreign,
+    others: Vec<String>,
+    given: &HostSettings,
+    files: &[String],
+    places: &Places<'_>,
+) -> Result<Settings, EffectError> {
+    let repo = places.repo;
+    let (_, mut mounts) =
+        paths(repo, files, given).map_err(|why| EffectError::new("tests.settings", 2, why))?;
+    let kit = Kit::find(&foreign, places)?;
+    mounts.extend(kit.mounts.iter().cloned());
+    mounts.sort();
+    mounts.dedup();
+    let program = foreign.words.first().map(PathBuf::from).unwrap_or_default();
+    Ok(Settings {
+        interpreter: Interpreter {
+            exe: kit.program.clone().unwrap_or(program),
+            facts: Facts { version: kit.version.clone(), ..Facts::default() },
+            ..Interpreter::default()
+        },
+        command: Command::Foreign(foreign),
+        env: given.env.clone(),
+        pythonpath: Vec::new(),
+        mounts,
+        subfolder: repo.subfolder.clone(),
+        kit,
+        files: files.iter().cloned().collect(),
+        others,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cheats;
+mod foreign;
 mod honest;
 mod links;
 mod named;

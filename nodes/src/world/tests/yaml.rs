@@ -51,6 +51,16 @@ fn lower(root: &Node, out: &mut HostSettings) -> Result<(), Problem> {
 fn section(tests: &Node, out: &mut HostSettings) -> Result<(), Problem> {
     for (key, node) in map(tests, "`tests`")? {
         match key.name.as_str() {
+            "runner" => out.runner = Some(scalar(node, "`runner`")?),
+            "prepare" => out.prepare = Some(words(node, "`prepare`")?),
+            "report" => out.report = Some(scalar(node, "`report`")?),
+            "path" => {
+                out.report_paths = if node.items().is_some() {
+                    words(node, "`path`")?
+                } else {
+                    vec![scalar(node, "`path`")?]
+                };
+            }
             "command" => out.command = Some(words(node, "`command`")?),
             "python" => out.python = Some(scalar(node, "`python`")?),
             "pythonpath" => out.pythonpath = words(node, "`pythonpath`")?,
@@ -64,7 +74,7 @@ fn section(tests: &Node, out: &mut HostSettings) -> Result<(), Problem> {
             }
             other => {
                 let why = format!(
-                    "unknown key `tests.{other}`; there are `command`, `python`, `env`, `pythonpath`, `mounts`"
+                    "unknown key `tests.{other}`; there are `runner`, `command`, `report`, `path`, `prepare`, `python`, `env`, `pythonpath`, `mounts`"
                 );
                 return Err((key.span.clone(), why));
             }

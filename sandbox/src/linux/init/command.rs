@@ -152,7 +152,7 @@ fn landlock(wire: &mut Wire, spec: &Spec) -> Result<(), Fail> {
         .map_err(wrong)?
         .scope(Scope::from_all(LANDLOCK))
         .map_err(wrong)?;
-    if !spec.loopback {
+    if !spec.loopback && !spec.host_network {
         rules = rules.handle_access(AccessNet::from_all(LANDLOCK)).map_err(wrong)?;
     }
     let mut rules = rules.create().map_err(wrong)?;

@@ -187,12 +187,18 @@ fn scaffold(links: &[(PathBuf, PathBuf)], spec: &Spec) -> Result<&'static str, F
     }
     fs::write(top.join(NOTHING), []).at("mounts", NOTHING)?;
     let id = command_id(spec);
+    // Names are resolved as the host does it, where its network is in reach.
+    let of_host = |name: &str, else_: &str| match spec.host_network {
+        true => fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_else(|_| else_.to_owned()),
+        false => else_.to_owned(),
+    };
+    let services = if spec.host_network { "files dns" } else { "files" };
     for (name, text) in [
         ("passwd", format!("root:x:0:0::/:/bin/false\nsandbox:x:{id}:{id}::/home/sbx:/bin/sh\n")),
         ("group", format!("root:x:0:\nsandbox:x:{id}:\n")),
-        ("hosts", "127.0.0.1 localhost\n::1 localhost\n".into()),
-        ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".into()),
-        ("resolv.conf", String::new()),
+        ("hosts", of_host("hosts", "127.0.0.1 localhost\n::1 localhost\n")),
+        ("nsswitch.conf", format!("passwd: files\ngroup: files\nhosts: {services}\n")),
+        ("resolv.conf", of_host("resolv.conf", "")),
         ("hostname", "sandbox\n".into()),
     ] {
         fs::write(top.join("etc").join(name), text).at("mounts", name)?;

@@ -203,7 +203,7 @@ impl Server {
             groups: request.groups.iter().copied().zip(descriptors).collect(),
             filters: Filters::default(),
         };
-        match fork(request.identity)? {
+        match fork(request.identity, request.host_network)? {
             Fork::Child => Ok(Some(Newborn { filters: std::mem::take(&mut self.filters), ..newborn })),
             Fork::Parent(pid) => {
                 let process =
@@ -231,12 +231,15 @@ impl Server {
 }
 
 /// Forks into new namespaces. (That of control groups comes when the groups were entered.)
-fn fork(identity: Identity) -> Result<Fork, Fail> {
-    let namespaces = UnshareFlags::NEWNS
+fn fork(identity: Identity, host_network: bool) -> Result<Fork, Fail> {
+    let mut namespaces = UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
         | UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWUTS;
+    if host_network {
+        namespaces.remove(UnshareFlags::NEWNET);
+    }
     match identity {
         Identity::Drop(_) => sys::fork_into(namespaces).at("namespaces", "clone"),
         Identity::UserNamespace => sys::fork_into(namespaces | UnshareFlags::NEWUSER).or_else(|error| {

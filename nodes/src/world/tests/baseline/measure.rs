@@ -13,7 +13,7 @@ use crate::world::tests::settings::Settings;
 use crate::world::tests::{Tester, UNSTARTABLE};
 
 /// Seconds that a whole suite may take at the base.
-const SUITE_LIMIT: f64 = 900.0;
+pub(super) const SUITE_LIMIT: f64 = 900.0;
 /// pytest's options that a repository's configuration may make unusable here, from none overridden to most.
 const RUNGS: &[&[&str]] = &[
     &[],
@@ -88,40 +88,12 @@ impl Tester {
             None => again(&overridden)?,
         };
         let two = second.steps.step(0);
-        let mut tests = BTreeMap::new();
-        for (id, test) in &one.tests {
-            if canaries.owns(id, &test.path) {
-                continue;
-            }
-            let (a, b) = (one.outcome(id), two.outcome(id));
-            let base = BaseTest {
-                path: test.path.clone(),
-                outcome: a.filter(|_| a == b),
-                failure: test.failure.clone(),
-                starts: test.starts,
-            };
-            tests.insert(id.clone(), base);
-        }
-        for (id, test) in two.tests.iter().filter(|(id, test)| !canaries_two.owns(id, &test.path)) {
-            tests.entry(id.clone()).or_insert_with(|| BaseTest {
-                path: test.path.clone(),
-                outcome: None,
-                failure: test.failure.clone(),
-                starts: test.starts,
-            });
-        }
-        let wall = |step: &StepRecords| step.done.as_ref().map_or(0, |done| done.wall_ms);
-        let mut broken = one.broken.clone();
-        broken.sort();
-        broken.dedup();
-        Ok(Data {
-            tests,
-            broken,
-            overridden,
-            seconds: wall(&one).max(wall(&two)) as f64 / 1000.0,
-            canaries: canaries.listen(&one) == Sung::True && canaries_two.listen(&two) == Sung::True,
-            isolation: isolation_word(&second.report.isolation),
-        })
+        let owns = |id: &str, path: &str| canaries.owns(id, path) || canaries_two.owns(id, path);
+        let mut data = both(&one, &two, &owns);
+        data.overridden = overridden;
+        data.canaries = canaries.listen(&one) == Sung::True && canaries_two.listen(&two) == Sung::True;
+        data.isolation = isolation_word(&second.report.isolation);
+        Ok(data)
     }
 
     fn once(
@@ -153,13 +125,43 @@ impl Tester {
     }
 }
 
+/// What two runs say together, without tests of ours.
+pub(super) fn both(one: &StepRecords, two: &StepRecords, owns: &dyn Fn(&str, &str) -> bool) -> Data {
+    let mut tests = BTreeMap::new();
+    for (id, test) in one.tests.iter().filter(|(id, test)| !owns(id, &test.path)) {
+        let (a, b) = (one.outcome(id), two.outcome(id));
+        let base = BaseTest {
+            path: test.path.clone(),
+            outcome: a.filter(|_| a == b),
+            failure: test.failure.clone(),
+            starts: test.starts,
+            ms: test.ms,
+        };
+        tests.insert(id.clone(), base);
+    }
+    for (id, test) in two.tests.iter().filter(|(id, test)| !owns(id, &test.path)) {
+        tests.entry(id.clone()).or_insert_with(|| BaseTest {
+            path: test.path.clone(),
+            outcome: None,
+            failure: test.failure.clone(),
+            starts: test.starts,
+            ms: test.ms,
+        });
+    }
+    let wall = |step: &StepRecords| step.done.as_ref().map_or(0, |done| done.wall_ms);
+    let mut broken = one.broken.clone();
+    broken.sort();
+    broken.dedup();
+    Data { tests, broken, seconds: wall(one).max(wall(two)) as f64 / 1000.0, ..Data::default() }
+}
+
 /// Whether two suites can run beside each other without slowing each other down.
 fn two_at_once() -> bool {
     std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
 }
 
 /// Tests that passed and tests that failed, without ours.
-fn decisive(step: &StepRecords, canaries: &Canaries) -> (usize, usize) {
+pub(super) fn decisive(step: &StepRecords, canaries: &Canaries) -> (usize, usize) {
     let count = |outcome| {
         step.tests
             .iter()

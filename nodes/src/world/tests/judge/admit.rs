@@ -65,6 +65,7 @@ impl Tester {
         };
         let admitted = gate::check(&patches, &known, |path| self.repo.read(commit, path).ok().flatten())?;
         let edits = apply_parsed(&self.repo, commit, &patches)?;
+        gate::check_rust(&edits, |path| self.repo.read(commit, path).ok().flatten())?;
         let (own, rest): (Vec<FileEdit>, Vec<FileEdit>) =
             edits.iter().cloned().partition(|(path, content)| {
                 content.is_some() && is_test_module(path) && !base.files.contains(path)

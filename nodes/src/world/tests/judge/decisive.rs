@@ -107,10 +107,15 @@ fn wrong_red(ran: &Ran, step: &StepRecords, target: &Target) -> Option<Fall> {
 fn not_green(ran: &Ran, step: &StepRecords, target: &Target) -> Option<Fall> {
     let id = &target.id;
     let incomplete = |reason: String| Some(Fall::new(VerdictStatus::Incomplete, reason));
+    if let Some(compiler) = &step.unbuilt {
+        return Some(super::unbuilt(compiler));
+    }
     match step.outcome(id) {
         Some(Outcome::Passed) => {
             let why = ran.incomplete().or(step.incomplete()).or_else(|| {
-                let end = step.end.filter(|end| *end != 0)?;
+                // A runner that is not ours may run more tests than the one; another's failure is its status then.
+                let beside = step.tests.keys().any(|id| step.outcome(id) == Some(Outcome::Failed));
+                let end = step.end.filter(|end| *end != 0 && !beside)?;
                 Some(format!("the runner ended with status {end}"))
             })?;
             incomplete(format!("{id} passed, but {why}"))
@@ -127,7 +132,7 @@ fn not_green(ran: &Ran, step: &StepRecords, target: &Target) -> Option<Fall> {
         None => match broken(step) {
             // It does not even import any more: an honest failure, if the runner came to its end.
             Some((path, failure)) if step.incomplete().is_none() => {
-                let reason = format!("{path} cannot be imported with the patch: {}", failure.message);
+                let reason = format!("{path} cannot be loaded with the patch: {}", failure.message);
                 Some(Fall::new(VerdictStatus::NotFixed, reason).showing(&path, Some(&failure)))
             }
             _ => {

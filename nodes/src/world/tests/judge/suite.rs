@@ -73,7 +73,7 @@ impl Tester {
             let reason = format!("{id}, which is to keep passing, does not pass at the base");
             return Ok(Err(Fall::new(VerdictStatus::NoEvidence, reason)));
         }
-        let apart = if lost.is_empty() {
+        let apart = if lost.is_empty() && base.settings.command.foreign().is_none() {
             match self.apart_suite(case, &records, &format!("{}-{}", out.suite, out.runtime))? {
                 Ok(apart) => apart,
                 Err(fall) => {
@@ -112,14 +112,13 @@ impl Tester {
     /// The suite once, with canaries of its own.
     fn sing(&self, case: &Case<'_>, seed: u32) -> Result<(Ran, Canaries), EffectError> {
         let base = case.base;
-        let canaries = Canaries::new(&base.test_dir, base.settings.command.runner());
+        let canaries = base.canaries(&|path| self.content(case, path));
         let limit = base.data.seconds.mul_add(5.0, 60.0);
-        let mut step = base.suite(vec![canaries.path.clone()], limit);
+        let mut step = base.suite(canaries.extra(), limit);
         if let Some((path, _)) = &case.ours {
             step.extra.push(path.clone());
         }
-        let files = vec![(canaries.path.clone(), Some(canaries.source.clone().into_bytes()))];
-        let ran = self.over_with(case, Side::Candidate, vec![step], files, seed)?;
+        let ran = self.over_with(case, Side::Candidate, vec![step], canaries.edits(), seed)?;
         Ok((ran, canaries))
     }
 
@@ -191,6 +190,9 @@ fn dishonest(case: &Case<'_>, ran: &Ran, canaries: &Canaries) -> Option<Fall> {
     if let Some(fall) = meddled(case, ran, &records) {
         return Some(fall);
     }
+    if let Some(compiler) = &records.unbuilt {
+        return Some(super::unbuilt(compiler));
+    }
     let sung = if case.base.data.canaries { canaries.listen(&records) } else { Sung::True };
     if let Sung::False(why) = sung {
         return Some(Fall::new(VerdictStatus::Tampered, why));
@@ -198,6 +200,12 @@ fn dishonest(case: &Case<'_>, ran: &Ran, canaries: &Canaries) -> Option<Fall> {
     if let Some(why) = ran.incomplete().or(records.incomplete()) {
         let reason = format!("the suite did not run to its end: {why}");
         return Some(Fall::new(VerdictStatus::Incomplete, reason));
+    }
+    // A file that cannot be loaded any more takes our tests with it, and its own: those are missed by the caller.
+    let unloaded = case.base.settings.command.foreign().is_some()
+        && records.broken.iter().any(|broken| !case.base.data.broken.contains(broken));
+    if unloaded {
+        return None;
     }
     let left_out = "tests of ours were left out of the run";
     (sung == Sung::Missing).then(|| Fall::new(VerdictStatus::Tampered, left_out))

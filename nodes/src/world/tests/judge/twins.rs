@@ -57,6 +57,9 @@ impl Tester {
             return Ok(Ok(Seen::default()));
         }
         let settings = &case.base.settings;
+        if settings.command.foreign().is_some() {
+            return self.control(case, target);
+        }
         // The copy's function has a name of its own; parameters keep theirs.
         let own_name = format!("test_{}", token());
         let mutated = mutable(case, red);
