@@ -5,12 +5,14 @@
 //! ([`Tester::batch`]), and judges a candidate ([`Tester::judge`], [`Tester::judge_patch`]).
 //!
 //! Tests run under a harness of ours (`harness/*.py`): a parent that never imports a line of the repository forks
-//! one process a step, and forwards that process's records over a channel that the step does not have.
+//! one process a step, and forwards that process's records over a channel that the step does not have. Where nothing
+//! can be forked, each step is a job of its own, and the host stands in for the parent (`solo`).
 
 mod baseline;
 mod batch;
 mod canary;
 mod command;
+mod compare;
 mod doctor;
 mod evidence;
 mod export;
@@ -21,6 +23,7 @@ mod probe;
 mod records;
 mod regressions;
 mod settings;
+mod solo;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -31,8 +34,9 @@ use prunella_engine::EffectError;
 use prunella_sandbox::Sandbox;
 
 pub use batch::BatchRequest;
+pub use compare::Comparison;
 pub use doctor::Findings;
-pub use settings::HostSettings;
+pub use settings::{HostSettings, sandbox_image};
 
 use crate::gate::{self, Refusal, Refused};
 use crate::world::git::{FileEdit, GitRepo};
