@@ -14,8 +14,10 @@ use crate::terminal::{json, out, say};
 
 /// Judges the patch by the repository's own tests: those that fail at the base must pass, the others stay.
 pub(super) fn judge(args: &JudgeArgs, store: Option<PathBuf>) -> Result {
-    let local = Local::new(&args.repo, &args.tests)?;
-    let (repo, tester) = session::tester(&local, &session::store_dir(store)?)?;
+    let store = session::store_dir(store)?;
+    let mut local = Local::new(&args.repo, &args.tests)?;
+    local.settle(&args.tests, &store, args.at.as_deref())?;
+    let (repo, tester) = session::tester(&local, &store)?;
     let (commit, diff) = patch(args, &repo)?;
     say(format!("judging {} on {}", args.patch, &commit[..12.min(commit.len())]));
     let command = session::test_command(&args.tests)?;
