@@ -110,9 +110,13 @@ impl ContainerSandbox {
         }
         let wall_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let state = engine.state(&name);
-        engine.remove(&name);
+        let removed = engine.remove(&name);
         let _ = child.kill();
         let _ = child.wait();
+        // What may still run is no job that came to its end.
+        if state.is_some() {
+            removed?;
+        }
         let (reason, mut streams) = followed.map_err(set_up)?;
         streams.drain(job.limits.output_max.saturating_add(1 << 20));
         let printed = streams.total();

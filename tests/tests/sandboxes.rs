@@ -83,6 +83,79 @@ fn wasm_runs_python_where_it_is_asked_for() {
 }
 
 #[test]
+fn an_incident_is_healed_in_wasm() {
+    let prunella = elsewhere();
+    let (dir, repo, _) = repository();
+    let log = dir.path().join("app.log");
+    std::fs::write(
+        &log,
+        "Traceback (most recent call last):\n  File \"/srv/calc.py\", line 6, in report\n    return [half(order) for order in orders]\n  File \"/srv/calc.py\", line 2, in half\n    return order[\"whole\"] / 2\nKeyError: 'whole'\n",
+    )
+    .unwrap();
+    let log = log.to_str().unwrap();
+    let run = [
+        "run",
+        "self-heal",
+        "--incident",
+        log,
+        "--repo",
+        &repo,
+        "--sandbox",
+        "wasm",
+        "--test-command",
+        UNITTEST,
+    ];
+    let said = prunella.run(&run).code(0);
+    let shown = prunella.run(&["pulls", "list", "--repo", &repo]).code(0).stdout;
+    assert!(shown.contains("draft"), "what held it was not everything: {shown} {said:?}");
+}
+
+/// Waits until `done`, which has to come soon.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(120), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_killed_command_leaves_no_copy_behind() {
+    let prunella = elsewhere();
+    let (_dir, repo, _) = repository();
+    let place = tempfile::tempdir().unwrap();
+    let script = "import time; open('/tmp/begun', 'w').close(); time.sleep(600)";
+    let run = [
+        "sandbox",
+        "run",
+        "--sandbox",
+        "wasm",
+        "--wall",
+        "600",
+        "--repo",
+        &repo,
+        "--",
+        "python",
+        "-c",
+        script,
+    ];
+    let mut child = prunella.command(&run).env("TMPDIR", place.path()).spawn().unwrap();
+    let copies = || {
+        let entries = std::fs::read_dir(place.path()).unwrap().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("prunella-")).count()
+    };
+    let begun = || {
+        let mut entries = std::fs::read_dir(place.path()).unwrap().flatten();
+        entries.any(|entry| entry.path().join("tmp/begun").exists())
+    };
+    until("the job never began", begun);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The host of the machine sees that nobody waits for it any more, takes the copy away, and ends.
+    until("the copy is still there", || copies() == 0);
+}
+
+#[test]
 fn wasm_is_chosen_where_there_is_nothing_else_and_the_tests_were_found_equal() {
     let prunella = elsewhere();
     let (_dir, repo, patch) = repository();

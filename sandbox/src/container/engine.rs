@@ -177,9 +177,16 @@ impl Engine {
         let _ = self.ask(&["kill", "--signal", "KILL", name]);
     }
 
-    /// Takes a container away, dead or alive.
-    pub(super) fn remove(&self, name: &str) {
-        let _ = self.ask(&["rm", "--force", "--volumes", name]);
+    /// Takes a container away, dead or alive; an error says why it may still be there.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Trouble> {
+        self.ask(&["rm", "--force", "--volumes", name]).map(|_| ()).map_err(|said| {
+            let program = self.program.display();
+            Trouble::new(
+                "engine",
+                format!("the container {name} could not be taken away: {said}"),
+                format!("take it away by hand: `{program} rm --force {name}`"),
+            )
+        })
     }
 
     /// What became of a container; nothing when there is none of that name.

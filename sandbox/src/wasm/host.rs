@@ -144,6 +144,11 @@ fn bound(own: &Own) -> Result<(), String> {
 fn orphaned(place: &Path) {
     let mut rest = Vec::new();
     let _ = std::io::stdin().read_to_end(&mut rest);
-    let _ = tree::remove(place);
+    // The guest still runs, and may put something where all was taken away.
+    for _ in 0..100 {
+        if tree::remove(place).is_ok() {
+            break;
+        }
+    }
     std::process::exit(0)
 }

@@ -54,14 +54,27 @@ fn what_does_not_end_is_killed_by_its_name() {
 #[test]
 fn endless_output_and_a_full_disk_end_it() {
     let stand_in = StandIn::new();
-    let (_tree, mut job) =
-        shell("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
+    let (_tree, mut job) = shell(
+        "n=0; while [ $n -lt 3000000 ]; do n=$((n+1)); echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
+    );
     job.limits.output_max = 1 << 20;
     assert_eq!(stand_in.sandbox().run(&job).end, End::OutputLimit);
     let (_tree, mut job) =
-        shell("n=0; while :; do n=$((n+1)); head -c 1000000 /dev/zero > /proc/self/cwd/$n; done");
+        shell("n=0; while [ $n -lt 300 ]; do n=$((n+1)); head -c 1000000 /dev/zero > $n; done; sleep 60");
     job.limits.disk = 20 << 20;
     assert_eq!(stand_in.sandbox().run(&job).end, End::DiskLimit);
+}
+
+#[test]
+fn a_container_that_cannot_be_ended_is_told_with_its_name() {
+    let stand_in = StandIn::new();
+    stand_in.put("stuck", "");
+    let (_tree, job) = shell("true");
+    let End::CouldNotStart { message, remedy, .. } = stand_in.sandbox().run(&job).end else {
+        panic!("it ended")
+    };
+    assert!(message.contains("could not be taken away: Error response from daemon: stuck"), "{message}");
+    assert!(remedy.contains("rm --force prunella-"), "{remedy}");
 }
 
 #[test]

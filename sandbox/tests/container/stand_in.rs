@@ -36,20 +36,21 @@ run)
     shift
     cd "$repo"
     if [ -e "$here/broken" ]; then echo "docker: Error response from daemon: no space" >&2; exit 125; fi
-    setsid /bin/sh "$@" &
-    pid=$!
-    echo $pid > "$here/pid"
-    wait $pid
+    # Noted by itself before it begins, so that whoever ends it knows whom.
+    setsid /bin/sh -c 'echo $$ > "$0"; exec /bin/sh "$@"' "$here/$name.pid" "$@" &
+    wait $!
     code=$?
     oom=false
     if [ -e oom ]; then oom=true; fi
     echo exited $oom $code > "$here/state"
     exit $code ;;
-kill)
+kill|rm)
     echo "$@" >> "$here/log"
-    kill -9 -- -$(cat "$here/pid") ;;
+    if [ -e "$here/stuck" ]; then echo "Error response from daemon: stuck" >&2; exit 1; fi
+    for name; do :; done
+    kill -9 -- -$(cat "$here/$name.pid") 2>/dev/null
+    exit 0 ;;
 inspect) cat "$here/state" ;;
-rm) echo "$@" >> "$here/log" ;;
 esac
 "#;
 
