@@ -161,7 +161,8 @@ fn wasm_is_chosen_where_there_is_nothing_else_and_the_tests_were_found_equal() {
     let (_dir, repo, patch) = repository();
     let judge = ["judge", &patch, "--repo", &repo, "--test-command", UNITTEST, "--json"];
     // Not compared: nothing runs, and it says what to do.
-    prunella.run(&judge).code(31);
+    let said = prunella.run(&judge).code(31);
+    assert!(said.stderr.contains("the sandbox cannot start"), "{}", said.stderr);
     let doctor = ["doctor", "--repo", &repo, "--test-command", UNITTEST, "--json"];
     let found = prunella.run(&doctor).code(31).json();
     assert_eq!(found["backends"]["linux"]["level"], "unavailable", "{found}");
@@ -184,7 +185,8 @@ fn wasm_is_chosen_where_there_is_nothing_else_and_the_tests_were_found_equal() {
     std::fs::write(Path::new(&repo).join("more.py"), "").unwrap();
     git(Path::new(&repo), &["add", "-A"]);
     git(Path::new(&repo), &["commit", "-qm", "two"]);
-    prunella.run(&judge).code(31);
+    let said = prunella.run(&judge).code(31);
+    assert!(!said.stderr.contains("wasm, where"), "{}", said.stderr);
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn what_cannot_be_set_up_says_why() {
     let module = |sha256: &str| ["setup", "wasm", "--module", file, "--sha256", sha256].map(str::to_owned);
     assert!(prunella.run(&module(&"0".repeat(64))).code(5).stderr.contains("was expected"));
     assert!(prunella.run(&module("abc")).code(2).stderr.contains("SHA-256"));
-    prunella.run(&["setup", "wasm", "--module", file]).code(2);
+    assert!(prunella.run(&["setup", "wasm", "--module", file]).code(2).stderr.contains("--sha256"));
     // No Python with pip anywhere on PATH.
     let bare = Prunella::new().env("PATH", "/nonexistent");
     let said = bare.run(&["setup", "wasm"]).code(31);
