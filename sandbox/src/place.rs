@@ -134,7 +134,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let _ = tree::remove(&self.top);
+        tree::remove_firmly(&self.top);
     }
 }
 

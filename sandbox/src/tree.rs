@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
@@ -20,6 +21,10 @@ const MAX_DEPTH: usize = 128;
 const MAX_TOLD: usize = 10_000;
 /// What an entry counts for at least, in bytes: names without content fill a disk too.
 const ENTRY: u64 = 512;
+
+/// How often a folder is tried to be taken away, and how long is waited between two tries.
+const TRIES: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(20);
 
 /// What changes whenever a file is written to.
 type Stamp = (u64, i64, i64);
@@ -180,6 +185,16 @@ pub(crate) fn remove(top: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir(top)
+}
+
+/// [`remove`], again and again for a second: what was killed a moment ago may still be in the middle of a write.
+pub(crate) fn remove_firmly(top: &Path) {
+    for _ in 0..TRIES {
+        match remove(top) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(BETWEEN),
+            _ => return,
+        }
+    }
 }
 
 /// Lets us into a folder that somebody may have closed.
