@@ -124,7 +124,7 @@ impl Place {
         };
         let touched = changed.iter().find(|change| {
             let path = Path::new(&change.path);
-            change.path == "…" && !self.protect.is_empty()
+            (change.path == "…" && !self.protect.is_empty())
                 || self.protect.iter().any(|own| path.starts_with(own))
         });
         let touched = touched.map(|change| change.path.clone());

@@ -114,8 +114,8 @@ impl WasmSandbox {
             .as_deref()
     }
 
-    fn start(&self, job: &Job) -> Result<Report, Report> {
-        let failed = |step: &str, why: String, remedy: &str| Report::not_started(step, why, remedy);
+    fn start(&self, job: &Job) -> Result<Report, Box<Report>> {
+        let failed = |step: &str, why: String, remedy: &str| Box::new(Report::not_started(step, why, remedy));
         let installed =
             self.interpreter().as_ref().map_err(|absent| failed("interpreter", absent.message(), SET_UP))?;
         let (host, arguments) = self
@@ -132,7 +132,7 @@ impl WasmSandbox {
         Ok(match self.wall() {
             Some(wall) => walled::run(wall, &host, spec, job),
             None => plain::run(&host, spec, job).unwrap_or_else(|error| {
-                failed("set-up", error.to_string(), "check the job's tree and edits")
+                *failed("set-up", error.to_string(), "check the job's tree and edits")
             }),
         })
     }
@@ -140,7 +140,7 @@ impl WasmSandbox {
 
 impl Sandbox for WasmSandbox {
     fn run(&self, job: &Job) -> Report {
-        self.start(job).unwrap_or_else(|report| report)
+        self.start(job).unwrap_or_else(|report| *report)
     }
 
     fn python(&self) -> Option<String> {
