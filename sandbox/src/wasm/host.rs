@@ -23,7 +23,6 @@ const TICK: Duration = Duration::from_millis(10);
 const MAX_ORDER: u64 = 64 << 20;
 
 /// The whole `main` of the host program; never returns.
-#[expect(clippy::exit, reason = "threads that watch must not keep the process")]
 pub(crate) fn main() -> ! {
     let frames = Arc::new(Frames::new(u64::MAX));
     let done = order().and_then(|spec| run(spec, &frames)).unwrap_or_else(|message| Done {
