@@ -61,6 +61,9 @@ pub(crate) enum Command {
     Graph(GraphCommand),
     /// Say what works here: store, sandbox and, with --repo, the repository's tests.
     Doctor(DoctorArgs),
+    /// Obtain what a sandbox needs.
+    #[command(subcommand)]
+    Setup(SetupCommand),
 }
 
 /// `prunella demo`
@@ -92,9 +95,12 @@ pub(crate) struct TestArgs {
     /// A folder outside the repository that the tests may read; may be repeated.
     #[arg(long, value_name = "DIR")]
     pub mount: Vec<PathBuf>,
-    /// How tests are isolated.
-    #[arg(long, value_enum, default_value = "linux", env = "PRUNELLA_SANDBOX")]
-    pub sandbox: SandboxChoice,
+    /// How tests are isolated [default: linux; wasm where that cannot be and `doctor --compare` found them equal].
+    #[arg(long, value_enum, env = "PRUNELLA_SANDBOX")]
+    pub sandbox: Option<SandboxChoice>,
+    /// The image for `--sandbox container`; it is never pulled.
+    #[arg(long, env = "PRUNELLA_CONTAINER_IMAGE", value_name = "IMAGE")]
+    pub container_image: Option<String>,
 }
 
 /// A sandbox backend.
@@ -103,15 +109,27 @@ pub(crate) enum SandboxChoice {
     /// Namespaces, Landlock, seccomp.
     #[default]
     Linux,
+    /// Python in a WebAssembly machine, on any system; `prunella setup wasm` obtains it.
+    Wasm,
+    /// A container of docker or podman.
+    Container,
     /// No isolation: nothing that runs so is ever called fixed.
     None,
 }
 
 impl SandboxChoice {
+    /// The backend of this word; linux for any other.
+    pub(crate) fn of(word: &str) -> Self {
+        let all = [Self::Wasm, Self::Container, Self::None];
+        all.into_iter().find(|choice| choice.word() == word).unwrap_or(Self::Linux)
+    }
+
     /// The word on the command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Linux => "linux",
+            Self::Wasm => "wasm",
+            Self::Container => "container",
             Self::None => "none",
         }
     }
@@ -274,6 +292,9 @@ pub(crate) struct SandboxRunArgs {
     /// How it is isolated.
     #[arg(long, value_enum, default_value = "linux", env = "PRUNELLA_SANDBOX")]
     pub sandbox: SandboxChoice,
+    /// The image for `--sandbox container`; it is never pulled.
+    #[arg(long, env = "PRUNELLA_CONTAINER_IMAGE", value_name = "IMAGE")]
+    pub container_image: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -572,8 +593,33 @@ pub(crate) struct DoctorArgs {
     /// Also run this repository's tests and say what was found.
     #[arg(long, value_name = "DIR")]
     pub repo: Option<PathBuf>,
+    /// Also run them in the wasm sandbox, and say whether each comes to the same. Where there is no sandbox to run
+    /// them natively in, HEAD's own tests run here without isolation for that.
+    #[arg(long, requires = "repo")]
+    pub compare: bool,
     #[command(flatten)]
     pub tests: TestArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `prunella setup …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SetupCommand {
+    /// Obtain and compile the Python of the wasm sandbox: through the package index, by pinned version and hash.
+    Wasm(SetupWasmArgs),
+}
+
+/// `prunella setup wasm`
+#[derive(Debug, Args)]
+pub(crate) struct SetupWasmArgs {
+    /// Another Python for WASI preview 1: a file.
+    #[arg(long, value_name = "FILE", requires = "sha256")]
+    pub module: Option<PathBuf>,
+    /// The file's SHA-256.
+    #[arg(long, value_name = "HEX", requires = "module")]
+    pub sha256: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

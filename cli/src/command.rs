@@ -13,6 +13,7 @@ mod replay;
 mod run;
 mod runs;
 mod sandbox;
+mod setup;
 mod trace;
 
 use crate::args::{Cli, Command};
@@ -29,7 +30,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result {
         Command::Run(args) => run::run(&args, store),
         Command::Detect(args) => detect::detect(&args),
         Command::Judge(args) => judge::judge(&args, store),
-        Command::Sandbox(crate::args::SandboxCommand::Run(args)) => sandbox::run(&args),
+        Command::Sandbox(crate::args::SandboxCommand::Run(args)) => sandbox::run(&args, store),
         Command::Check(args) => check::check(&args),
         Command::Replay(args) => replay::replay(&args, store),
         Command::Runs(command) => runs::runs(command, store),
@@ -39,5 +40,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result {
         Command::Pulls(command) => pulls::pulls(command, store),
         Command::Graph(command) => graph::graph(command),
         Command::Doctor(args) => doctor::doctor(&args, store),
+        Command::Setup(crate::args::SetupCommand::Wasm(args)) => setup::wasm(&args, store),
     }
 }

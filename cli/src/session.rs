@@ -13,7 +13,7 @@ use prunella_nodes::world::git::GitRepo;
 use prunella_nodes::world::models::Providers;
 use prunella_nodes::world::tests::{HostSettings, Tester};
 use prunella_nodes::world::{LocalWorld, Parts};
-use prunella_sandbox::Sandbox;
+use prunella_sandbox::{ContainerSandbox, Probe, Sandbox, WasmSandbox};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{SandboxChoice, TestArgs};
@@ -27,8 +27,11 @@ pub(crate) struct Local {
     pub repo: PathBuf,
     /// How tests are run here, as the command line said it.
     pub tests: HostSettings,
-    /// `linux` or `none`.
+    /// `linux`, `wasm`, `container` or `none`.
     pub sandbox: String,
+    /// The image, for `container`.
+    #[serde(default)]
+    pub image: Option<String>,
     /// The command line that runs it again from any folder, in words.
     #[serde(default)]
     pub again: Vec<String>,
@@ -44,13 +47,43 @@ impl Local {
             // A run is resumed from any folder.
             repo: repo.canonicalize().unwrap_or_else(|_| repo.to_owned()),
             tests: host_settings(args)?,
-            sandbox: args.sandbox.word().to_owned(),
+            sandbox: args.sandbox.unwrap_or_default().word().to_owned(),
+            image: args.container_image.clone(),
             again: Vec::new(),
         })
     }
 
     fn choice(&self) -> SandboxChoice {
-        if self.sandbox == SandboxChoice::None.word() { SandboxChoice::None } else { SandboxChoice::Linux }
+        SandboxChoice::of(&self.sandbox)
+    }
+
+    /// Fills in what the command line left open about the sandbox: the image that `prunella.yaml` names at `at`; and
+    /// where nobody asked for a sandbox and the one of this system cannot be set up, `wasm`, if `doctor --compare`
+    /// found that the tests of this very tree come to the same in it.
+    ///
+    /// # Errors
+    /// Exit 2 for settings that cannot be followed, 5 when the repository cannot be read.
+    pub(crate) fn settle(&mut self, args: &TestArgs, store: &Path, at: Option<&str>) -> Result<()> {
+        let repo = GitRepo::open(&self.repo)?;
+        let commit = repo.resolve(at.unwrap_or("HEAD"))?;
+        if self.choice() == SandboxChoice::Container && self.image.is_none() {
+            self.image = prunella_nodes::world::tests::sandbox_image(&repo, &commit)?;
+        }
+        if args.sandbox.is_some() || !matches!(prunella_sandbox::probe(), Probe::Unavailable { .. }) {
+            return Ok(());
+        }
+        let wasm = Self { sandbox: SandboxChoice::Wasm.word().to_owned(), ..self.clone() };
+        if matches!(WasmSandbox::new(wasm_dir(store)).probe(), Probe::Unavailable { .. }) {
+            return Ok(());
+        }
+        let (_, tester) = tester(&wasm, store)?;
+        if tester.compared(&commit, test_command(args)?.as_deref())?.is_some_and(|found| found.same) {
+            crate::terminal::say(
+                "the linux sandbox cannot be set up here: the tests run in wasm, where they come to the same",
+            );
+            *self = wasm;
+        }
+        Ok(())
     }
 }
 
@@ -103,10 +136,17 @@ pub(crate) fn store(given: Option<PathBuf>) -> Result<Arc<Store>> {
     Ok(Store::open(&store_dir(given)?)?)
 }
 
-/// The chosen backend.
-pub(crate) fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
+/// Where the interpreter of the wasm sandbox is set up.
+pub(crate) fn wasm_dir(store: &Path) -> PathBuf {
+    store.join("wasm")
+}
+
+/// The chosen backend; `image` is for a container.
+pub(crate) fn sandbox(choice: SandboxChoice, store: &Path, image: Option<&str>) -> Arc<dyn Sandbox> {
     match choice {
         SandboxChoice::Linux => prunella_sandbox::native().into(),
+        SandboxChoice::Wasm => Arc::new(WasmSandbox::new(wasm_dir(store))),
+        SandboxChoice::Container => Arc::new(ContainerSandbox::new(image.map(str::to_owned))),
         SandboxChoice::None => Arc::new(prunella_sandbox::NoSandbox),
     }
 }
@@ -118,8 +158,14 @@ pub(crate) fn sandbox(choice: SandboxChoice) -> Arc<dyn Sandbox> {
 pub(crate) fn tester(local: &Local, store: &Path) -> Result<(Arc<GitRepo>, Arc<Tester>)> {
     let repo = Arc::new(GitRepo::open(&local.repo)?);
     // What was measured without isolation must never stand for what is measured with it.
-    let cache = store.join("cache").join(local.choice().word());
-    let tester = Tester::new(Arc::clone(&repo), sandbox(local.choice()), &cache, local.tests.clone())?;
+    let mut cache = store.join("cache").join(local.choice().word());
+    if local.choice() == SandboxChoice::Container {
+        // A name may stand for another image tomorrow.
+        let image = ContainerSandbox::new(local.image.clone()).image().unwrap_or_default();
+        cache.push(image.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+    }
+    let sandbox = sandbox(local.choice(), store, local.image.as_deref());
+    let tester = Tester::new(Arc::clone(&repo), sandbox, &cache, local.tests.clone())?;
     Ok((repo, Arc::new(tester)))
 }
 

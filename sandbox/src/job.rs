@@ -28,7 +28,8 @@ pub struct Job {
     pub limits: Limits,
     /// What network there is.
     pub network: Network,
-    /// Whether the command gets a pipe of ours for records; its number is in the environment as `PRUNELLA_FD`.
+    /// Whether the command gets a pipe of ours for records; its number is in the environment as `PRUNELLA_FD`. In the
+    /// `wasm` sandbox it is opened instead, for writing, by the path in `PRUNELLA_CHANNEL`.
     pub channel: bool,
 }
 

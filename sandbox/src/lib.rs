@@ -1,26 +1,32 @@
 //! Runs a command over a copy of a tree, isolated and bounded, and says what really happened.
 //!
 //! Knows neither graphs nor nodes. `Sandbox::run(Job) -> Report`; the `linux` backend is built from namespaces,
-//! Landlock, seccomp and rlimits, without a daemon.
+//! Landlock, seccomp and rlimits, without a daemon; `wasm` runs Python in a WebAssembly machine, on any
+//! platform; `container` hands them to docker or podman.
 
 mod capture;
+mod container;
 mod environment;
 mod job;
 #[cfg(target_os = "linux")]
 mod linux;
+mod mounts;
 mod none;
 mod paths;
+mod place;
 mod report;
 mod streams;
-#[cfg(target_os = "linux")]
 pub mod testing;
 mod tree;
+mod wasm;
 
+pub use container::ContainerSandbox;
 pub use job::{Edit, File, Job, Limits, Mount, Network};
 #[cfg(target_os = "linux")]
 pub use linux::LinuxSandbox;
 pub use none::NoSandbox;
 pub use report::{Change, End, Isolation, Output, Probe, Report, Usage};
+pub use wasm::{Installed, SetupError, Source, WasmSandbox, set_up};
 
 /// Something that runs jobs.
 pub trait Sandbox: Send + Sync {
@@ -28,6 +34,16 @@ pub trait Sandbox: Send + Sync {
     ///
     /// Never fails silently: a job that could not be started is [`End::CouldNotStart`].
     fn run(&self, job: &Job) -> Report;
+
+    /// The Python that the sandbox brings along, as a job's first word, when programs of the host cannot run in it.
+    fn python(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether a program in it can start others.
+    fn forks(&self) -> bool {
+        true
+    }
 }
 
 /// The sandbox that this system has of itself: [`LinuxSandbox`] on Linux; elsewhere one whose every report is
@@ -76,9 +92,17 @@ pub fn init_main() -> ! {
     std::process::abort();
 }
 
-/// Becomes the helper when this program was started as `PROGRAM --sandbox-init`, and never returns then. To be
-/// called first in `main`, before any thread is started, by a program that is its own helper.
+/// The whole `main` of the program that runs WebAssembly guests; never returns.
+pub fn wasm_host_main() -> ! {
+    wasm::main()
+}
+
+/// Becomes the helper when this program was started as `PROGRAM --sandbox-init` or `PROGRAM --wasm-host`, and never
+/// returns then. To be called first in `main`, before any thread is started, by a program that is its own helper.
 pub fn run_if_init() {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == wasm::HOST_FLAG) {
+        wasm_host_main();
+    }
     #[cfg(target_os = "linux")]
     if std::env::args_os().nth(1).is_some_and(|argument| argument == linux::HELPER_FLAG) {
         init_main();

@@ -84,7 +84,8 @@ pub enum End {
 pub enum Isolation {
     /// Everything.
     Full,
-    /// The floor holds (no network, nothing of the home, whole-tree kill, seccomp); these parts are missing.
+    /// The floor holds (no network, nothing of the home, whole-tree kill, no system call but those that are let
+    /// through); these parts are missing.
     Reduced {
         /// What is missing, a phrase each.
         missing: Vec<String>,

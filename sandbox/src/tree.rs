@@ -1,10 +1,15 @@
-//! Copies a tree and tells what became different in the copy. For running without isolation.
+//! Copies a tree, tells what became different in the copy, and takes it away again. For sandboxes that work on a copy
+//! of this machine's.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use crate::job::Edit;
 use crate::paths;
@@ -14,6 +19,12 @@ use crate::report::Change;
 const MAX_DEPTH: usize = 128;
 /// Most files that are told.
 const MAX_TOLD: usize = 10_000;
+/// What an entry counts for at least, in bytes: names without content fill a disk too.
+const ENTRY: u64 = 512;
+
+/// How often a folder is tried to be taken away, and how long is waited between two tries.
+const TRIES: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(20);
 
 /// What changes whenever a file is written to.
 type Stamp = (u64, i64, i64);
@@ -101,6 +112,96 @@ pub(crate) fn compare(start: &Listing, end: &Listing) -> Vec<Change> {
     changes
 }
 
+/// Calls `visit` with every path below `top`.
+pub(crate) fn each(top: &Path, visit: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    walk(top, Path::new(""), 0, &mut |path, _| visit(&top.join(path)).map(|()| true))
+}
+
+/// Bytes that `top` and all below it take up, following no link; nothing when folders are nested too deeply to tell.
+/// Somebody may be writing there.
+pub(crate) fn used(top: &Path) -> io::Result<Option<u64>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut total = 0;
+    let deep = !weigh(&rustix::fs::open(top, flags, Mode::empty())?, flags, 0, &mut total);
+    Ok((!deep).then_some(total))
+}
+
+fn weigh(folder: &OwnedFd, flags: OFlags, depth: usize, total: &mut u64) -> bool {
+    if depth > MAX_DEPTH {
+        return false;
+    }
+    // What is gone by the time that it is looked at takes up nothing.
+    let Ok(entries) = Dir::read_from(folder) else { return true };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
+        *total = total.saturating_add((blocks * 512).max(ENTRY));
+        if FileType::from_raw_mode(stat.st_mode).is_dir()
+            && let Ok(inner) = rustix::fs::openat(folder, name, flags, Mode::empty())
+            && !weigh(&inner, flags, depth + 1, total)
+        {
+            return false;
+        }
+    }
+    true
+}
+
+/// Deletes the folder `top`, however deep it is and whatever its permissions; to be called when nobody writes there
+/// any more. Folders in folders are moved up first, so that no path gets long.
+pub(crate) fn remove(top: &Path) -> io::Result<()> {
+    let mut next = 0u64;
+    let mut waiting = true;
+    while waiting {
+        waiting = false;
+        for entry in fs::read_dir(top)? {
+            let path = entry?.path();
+            if !fs::symlink_metadata(&path)?.is_dir() {
+                fs::remove_file(&path)?;
+                continue;
+            }
+            open(&path)?;
+            for inner in fs::read_dir(&path)? {
+                let inner = inner?.path();
+                if !fs::symlink_metadata(&inner)?.is_dir() {
+                    fs::remove_file(&inner)?;
+                    continue;
+                }
+                open(&inner)?;
+                let free = loop {
+                    next += 1;
+                    let free = top.join(format!(".{next}"));
+                    if fs::symlink_metadata(&free).is_err() {
+                        break free;
+                    }
+                };
+                fs::rename(&inner, free)?;
+                waiting = true;
+            }
+            fs::remove_dir(&path)?;
+        }
+    }
+    fs::remove_dir(top)
+}
+
+/// [`remove`], again and again for a second: what was killed a moment ago may still be in the middle of a write.
+pub(crate) fn remove_firmly(top: &Path) {
+    for _ in 0..TRIES {
+        match remove(top) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(BETWEEN),
+            _ => return,
+        }
+    }
+}
+
+/// Lets us into a folder that somebody may have closed.
+fn open(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
 /// Calls `visit` with every entry below `top`, folders before what is in them; entered if it says so.
 fn walk(
     top: &Path,
@@ -122,4 +223,51 @@ fn walk(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_away_what_is_deep_closed_and_linked() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = place.path().join("kept");
+        fs::write(&kept, "kept").unwrap();
+        let top = place.path().join("top");
+        fs::create_dir(&top).unwrap();
+        symlink(&kept, top.join("link")).unwrap();
+        symlink(place.path(), top.join("up")).unwrap();
+        fs::create_dir(top.join(".1")).unwrap();
+        // Deeper than a path can say: made from the inside out.
+        let mut deep = top.join("deep");
+        fs::create_dir(&deep).unwrap();
+        for _ in 0..3000 {
+            let around = top.join("around");
+            fs::create_dir(&around).unwrap();
+            fs::rename(&deep, around.join("d")).unwrap();
+            fs::rename(&around, &deep).unwrap();
+        }
+        assert_eq!(used(&top).unwrap(), None);
+        deep = top.join("closed");
+        fs::create_dir(&deep).unwrap();
+        fs::write(deep.join("f"), "x").unwrap();
+        fs::set_permissions(&deep, fs::Permissions::from_mode(0)).unwrap();
+        remove(&top).unwrap();
+        assert!(!top.exists());
+        assert_eq!(fs::read_to_string(kept).unwrap(), "kept");
+    }
+
+    #[test]
+    fn links_weigh_nothing_of_what_they_lead_to() {
+        let place = tempfile::tempdir().unwrap();
+        let (big, top) = (place.path().join("big"), place.path().join("top"));
+        fs::write(&big, vec![1; 1 << 20]).unwrap();
+        fs::create_dir_all(top.join("a/b")).unwrap();
+        symlink(&big, top.join("a/link")).unwrap();
+        symlink(place.path(), top.join("a/up")).unwrap();
+        assert!(used(&top).unwrap().unwrap() < 1 << 16);
+        fs::copy(&big, top.join("a/b/big")).unwrap();
+        assert!(used(&top).unwrap().unwrap() >= 1 << 20);
+    }
 }

@@ -26,8 +26,10 @@ struct Patch {
 
 /// Judges patches by the repository's own tests: those that fail at the base must pass, the others stay.
 pub(super) fn judge(args: &JudgeArgs, store: Option<PathBuf>) -> Result {
-    let local = Local::new(&args.repo, &args.tests)?;
-    let (repo, tester) = session::tester(&local, &session::store_dir(store)?)?;
+    let store = session::store_dir(store)?;
+    let mut local = Local::new(&args.repo, &args.tests)?;
+    local.settle(&args.tests, &store, args.at.as_deref())?;
+    let (repo, tester) = session::tester(&local, &store)?;
     let command = session::test_command(&args.tests)?;
     let mut patches = Vec::new();
     for name in &args.patches {

@@ -33,6 +33,7 @@ pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
     let (inputs, repo) = inputs(args, &graph, &store)?;
     let (providers, models) = models(args, &graph)?;
     let mut local = Local::new(&repo.path, &args.tests)?;
+    local.settle(&args.tests, store.dir().unwrap_or(Path::new(".")), args.at.as_deref())?;
     local.again = again(args, &local);
     let stream = Stream::of(&args.stream)?;
     let (engine, stop) = session::engine(&store, &local, providers, stream.modes())?;
@@ -237,6 +238,7 @@ fn again(args: &RunArgs, local: &Local) -> Vec<String> {
     }
     option("--test-command", args.tests.test_command.clone());
     option("--python", args.tests.python.as_ref().map(|python| python.display().to_string()));
+    option("--container-image", args.tests.container_image.clone());
     option("--sandbox", (local.sandbox != SandboxChoice::Linux.word()).then(|| local.sandbox.clone()));
     words
 }

@@ -1,6 +1,6 @@
 //! `prunella sandbox run`: a command over a copy of a folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use prunella_nodes::world::git::GitRepo;
@@ -14,7 +14,7 @@ use crate::session;
 use crate::terminal::{json, out_raw, say};
 
 /// Runs the command. 0 when it exited with 0, else 10; its own status is in the JSON.
-pub(super) fn run(args: &SandboxRunArgs) -> Result {
+pub(super) fn run(args: &SandboxRunArgs, store: Option<PathBuf>) -> Result {
     let unreadable = |e: std::io::Error| {
         Failure::new(exit::UNREADABLE, format!("the folder {} cannot be read: {e}", args.repo.display()))
     };
@@ -45,7 +45,8 @@ pub(super) fn run(args: &SandboxRunArgs) -> Result {
         },
         ..Job::default()
     };
-    let report = session::sandbox(args.sandbox).run(&job);
+    let store = session::store_dir(store).unwrap_or_default();
+    let report = session::sandbox(args.sandbox, &store, args.container_image.as_deref()).run(&job);
     let done = report.end == End::Exited { code: 0 };
     if args.json {
         json(&json!({"format": 1, "report": report}));

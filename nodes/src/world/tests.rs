@@ -6,12 +6,14 @@
 //!
 //! pytest and unittest run under a harness of ours (`harness/*.py`): a parent that never imports a line of the
 //! repository forks one process a step, and forwards that process's records over a channel that the step does not
-//! have. Other runners ([`runners`]) report by themselves, and are believed less.
+//! have. Where nothing can be forked, each step is a job of its own, and the host stands in for the parent (`solo`).
+//! Other runners ([`runners`]) report by themselves, and are believed less.
 
 mod baseline;
 mod batch;
 mod canary;
 mod command;
+mod compare;
 mod doctor;
 mod evidence;
 mod export;
@@ -23,6 +25,7 @@ mod records;
 mod regressions;
 mod runners;
 mod settings;
+mod solo;
 mod workers;
 mod yaml;
 
@@ -34,9 +37,10 @@ use prunella_engine::EffectError;
 use prunella_sandbox::Sandbox;
 
 pub use batch::BatchRequest;
+pub use compare::Comparison;
 pub use doctor::Findings;
 pub use judge::{Judgement, SeenTest, Wanted};
-pub use settings::HostSettings;
+pub use settings::{HostSettings, sandbox_image};
 
 use crate::gate::{self, Refusal, Refused};
 use crate::world::git::{FileEdit, GitRepo};

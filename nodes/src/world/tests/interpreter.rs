@@ -81,6 +81,9 @@ impl Search<'_> {
         extra: &[Mount],
         wants_pytest: bool,
     ) -> Result<Interpreter, EffectError> {
+        if let Some(own) = self.launcher.python() {
+            return self.brought(&own, repo, named, pythonpath, extra, wants_pytest);
+        }
         let mut looked = Vec::new();
         let mut runs = None;
         for exe in self.places(repo, named) {
@@ -98,7 +101,7 @@ impl Search<'_> {
                     continue;
                 }
             };
-            match self.ask(exe, mounts, pythonpath, extra)? {
+            match self.ask(exe, mounts, pythonpath, extra, &[])? {
                 Ok(found) if !wants_pytest || !found.facts.pytest.is_empty() => return Ok(found),
                 Ok(found) => {
                     looked.push(format!("{shown} (Python {}, no pytest)", found.facts.version));
@@ -115,6 +118,49 @@ impl Search<'_> {
                 format!("no Python interpreter runs here: {looked}"),
             )
             .help("name one with --python, or with `tests: {python: …}` in prunella.yaml")
+        })
+    }
+
+    /// The interpreter that the sandbox brings along. One that has no packages of its own is lent those of the first
+    /// environment of this machine that has what is wanted.
+    fn brought(
+        &self,
+        own: &str,
+        repo: &GitRepo,
+        named: Option<&str>,
+        pythonpath: &[String],
+        extra: &[Mount],
+        wants_pytest: bool,
+    ) -> Result<Interpreter, EffectError> {
+        let mut tries: Vec<(PathBuf, Vec<Mount>, Vec<String>)> = Vec::new();
+        if self.launcher.forks() {
+            tries.push((named.unwrap_or(own).into(), Vec::new(), Vec::new()));
+        } else {
+            for exe in self.places(repo, named).into_iter().filter(|exe| exe.is_file()) {
+                let sites = toolchain(&exe, &repo.root).map(|(exe, _)| sites(&exe)).unwrap_or_default();
+                let mounts =
+                    sites.iter().map(|site| Mount { host: site.clone(), guest: site.clone() }).collect();
+                let sites: Vec<String> =
+                    sites.iter().map(|site| site.to_string_lossy().into_owned()).collect();
+                if !sites.is_empty() && tries.iter().all(|(_, _, before)| *before != sites) {
+                    tries.push((own.into(), mounts, sites));
+                }
+            }
+            tries.push((own.into(), Vec::new(), Vec::new()));
+        }
+        let mut looked = Vec::new();
+        let mut runs = None;
+        for (exe, mounts, sites) in tries {
+            match self.ask(exe, mounts, pythonpath, extra, &sites)? {
+                Ok(found) if !wants_pytest || !found.facts.pytest.is_empty() => return Ok(found),
+                // The last one has no packages of others: what is not needed is not shown.
+                Ok(found) => runs = Some(found),
+                Err(why) => looked.push(why),
+            }
+        }
+        runs.ok_or_else(|| {
+            let why = format!("the sandbox's own Python does not run ({own}): {}", looked.join("; "));
+            EffectError::new("tests.interpreter", UNSTARTABLE, why)
         })
     }
 
@@ -153,13 +199,14 @@ impl Search<'_> {
         mounts: Vec<Mount>,
         pythonpath: &[String],
         extra: &[Mount],
+        sites: &[String],
     ) -> Result<Result<Interpreter, String>, EffectError> {
-        let key = format!("{}\n{pythonpath:?}\n{extra:?}", exe.display());
+        let key = format!("{}\n{pythonpath:?}\n{extra:?}\n{sites:?}", exe.display());
         let lock = || self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(known) = lock().get(&key) {
             return Ok(Ok(known.clone()));
         }
-        let plan = Plan { pythonpath: pythonpath.to_vec(), ..Plan::asking("facts") };
+        let plan = Plan { pythonpath: pythonpath.to_vec(), sites: sites.to_vec(), ..Plan::asking("facts") };
         let mut all = mounts.clone();
         all.extend(extra.iter().cloned());
         let limits = Limits { wall: Duration::from_secs(60), ..Limits::default() };
@@ -212,6 +259,37 @@ pub(crate) fn toolchain(exe: &Path, root: &Path) -> Result<(PathBuf, Vec<Mount>)
         return Err(format!("it needs all of {}", folder.display()));
     }
     Ok((exe, folders.into_iter().map(|folder| Mount { guest: folder.clone(), host: folder }).collect()))
+}
+
+/// The folders of installed packages of the interpreter `exe`, found without running it.
+fn sites(exe: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut prefixes: Vec<PathBuf> = Vec::new();
+    for exe in [Some(exe.to_owned()), exe.canonicalize().ok()].into_iter().flatten() {
+        prefixes.extend(exe.parent().and_then(Path::parent).map(Path::to_owned));
+    }
+    if prefixes.iter().any(|prefix| prefix == Path::new("/usr")) {
+        prefixes.push("/usr/local".into());
+    }
+    for prefix in prefixes {
+        let Ok(entries) = std::fs::read_dir(prefix.join("lib")) else { continue };
+        let mut libraries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        libraries.sort();
+        let pythons = libraries.iter().filter(|library| {
+            library.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"))
+        });
+        for library in pythons {
+            let folders = ["site-packages", "dist-packages"].map(|name| library.join(name));
+            found.extend(folders.into_iter().filter(|folder| folder.is_dir() && !folder.is_symlink()));
+        }
+        // An environment's own packages are all that it shows.
+        if prefix.join("pyvenv.cfg").is_file() {
+            break;
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|folder| seen.insert(folder.clone()));
+    found
 }
 
 fn is_script(exe: &Path) -> bool {

@@ -10,10 +10,10 @@ use prunella_sandbox::{Edit, End, File, Isolation, Job, Limits, Mount, Network, 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::SANDBOX;
 use super::command::{Command, Unittest};
 use super::records::{self, Steps};
 use super::settings::Settings;
+use super::{SANDBOX, solo};
 
 /// The harness: our side of the tests' process.
 const HARNESS: &[(&str, &str)] = &[
@@ -22,6 +22,7 @@ const HARNESS: &[(&str, &str)] = &[
     ("prunella_child.py", include_str!("harness/prunella_child.py")),
     ("prunella_facts.py", include_str!("harness/prunella_facts.py")),
     ("prunella_pytest.py", include_str!("harness/prunella_pytest.py")),
+    ("prunella_solo.py", include_str!("harness/prunella_solo.py")),
     ("prunella_trace.py", include_str!("harness/prunella_trace.py")),
     ("prunella_twins.py", include_str!("harness/prunella_twins.py")),
     ("prunella_unittest.py", include_str!("harness/prunella_unittest.py")),
@@ -54,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) wanted: Vec<Value>,
     /// A step over the plain base that is run first, unreported, so that the others start warm.
     pub(crate) warm: Option<Step>,
+    /// Folders of installed packages, where the interpreter has none of its own.
+    pub(crate) sites: Vec<String>,
 }
 
 impl Plan {
@@ -160,6 +163,9 @@ impl Launcher {
     /// # Errors
     /// Exit 31 when the sandbox cannot start.
     pub(crate) fn run(&self, start: Start<'_>) -> Result<Ran, EffectError> {
+        if !self.sandbox.forks() {
+            return solo::run(self, start);
+        }
         let settings = start.settings;
         if let Command::Foreign(foreign) = &settings.command {
             return self.run_foreign(start, foreign);
@@ -174,6 +180,7 @@ impl Launcher {
             steps: start.steps,
             wanted: Vec::new(),
             warm: start.warm,
+            sites: Vec::new(),
         };
         let wall = Duration::from_secs_f64(wall.clamp(1.0, 7200.0));
         let limits = Limits { wall, cpu: wall, ..Limits::default() };
@@ -182,7 +189,7 @@ impl Launcher {
         let job = Job {
             tree: start.tree.to_owned(),
             edits: start.edits,
-            argv: argv(&settings.interpreter.exe),
+            argv: self.argv(&settings.interpreter.exe),
             env,
             cwd: String::new(),
             mounts: settings.mounts.clone(),
@@ -229,7 +236,7 @@ impl Launcher {
     ) -> Result<Result<Value, String>, EffectError> {
         let job = Job {
             tree: tree.to_owned(),
-            argv: argv(exe),
+            argv: self.argv(exe),
             env: base_env(0),
             mounts,
             files: files(plan)?,
@@ -245,6 +252,23 @@ impl Launcher {
             let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
             last.trim().chars().take(300).collect()
         }))
+    }
+
+    /// The Python that the sandbox brings along, when those of this machine cannot run in it.
+    pub(crate) fn python(&self) -> Option<String> {
+        self.sandbox.python()
+    }
+
+    /// Whether steps are forked from one process in it.
+    pub(crate) fn forks(&self) -> bool {
+        self.sandbox.forks()
+    }
+
+    /// The harness by the interpreter `exe`.
+    pub(super) fn argv(&self, exe: &Path) -> Vec<String> {
+        let main = if self.forks() { "/prunella/prunella_main.py" } else { "/prunella/prunella_solo.py" };
+        // No user site, no bytecode; the script's own folder leaves the path before anything of the repository comes on it.
+        [&exe.to_string_lossy(), "-s", "-B", main].map(str::to_owned).to_vec()
     }
 
     /// Runs a job.
@@ -270,12 +294,7 @@ pub(crate) fn isolation_word(isolation: &Isolation) -> String {
     }
 }
 
-fn argv(exe: &Path) -> Vec<String> {
-    // No user site, no bytecode; the script's own folder leaves the path before anything of the repository comes on it.
-    [&exe.to_string_lossy(), "-s", "-B", "/prunella/prunella_main.py"].map(str::to_owned).to_vec()
-}
-
-fn base_env(seed: u32) -> BTreeMap<String, String> {
+pub(super) fn base_env(seed: u32) -> BTreeMap<String, String> {
     [
         ("PYTHONHASHSEED", seed.to_string().as_str()),
         ("PYTHONDONTWRITEBYTECODE", "1"),
@@ -286,7 +305,7 @@ fn base_env(seed: u32) -> BTreeMap<String, String> {
     .into()
 }
 
-fn files(plan: &Plan) -> Result<Vec<File>, EffectError> {
+pub(super) fn files(plan: &Plan) -> Result<Vec<File>, EffectError> {
     let plan = serde_json::to_vec(plan)
         .map_err(|e| EffectError::new("tests.plan", 1, format!("the plan cannot be written: {e}")))?;
     let mut files: Vec<File> = HARNESS

@@ -310,6 +310,15 @@ fn foreign_settings(
     })
 }
 
+/// The container image that `prunella.yaml` names at `commit`: `sandbox: {image: NAME}`.
+///
+/// # Errors
+/// Exit 2 when the file cannot be followed, 5 when the commit cannot be read.
+pub fn sandbox_image(repo: &GitRepo, commit: &str) -> Result<Option<String>, EffectError> {
+    let Some(text) = repo.read(commit, "prunella.yaml")? else { return Ok(None) };
+    yaml::image(&String::from_utf8_lossy(&text)).map_err(|why| EffectError::new("tests.settings", 2, why))
+}
+
 /// unittest's discovery where no command is given: from the top when the folder of tests is a package, else in it.
 fn default_unittest(files: &[String], subfolder: &str) -> Unittest {
     let prefix = if subfolder.is_empty() { String::new() } else { format!("{subfolder}/") };

@@ -6,11 +6,13 @@ mod foreign;
 mod honest;
 mod links;
 mod named;
+mod wasm;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use prunella_engine::blob::{Blobs, MemoryBlobs};
+use prunella_sandbox::Sandbox;
 use prunella_sandbox::testing::sandbox;
 use tempfile::TempDir;
 
@@ -92,6 +94,11 @@ fn commit(folder: &Path, files: &[(&str, &str)]) {
 
 /// A repository of `files` with a tester; `command` is the test command.
 fn lay_out(files: &[(&str, &str)], command: &[&str]) -> Shop {
+    lay_out_in(Arc::new(sandbox()), files, command)
+}
+
+/// The same over a sandbox.
+fn lay_out_in(sandbox: Arc<dyn Sandbox>, files: &[(&str, &str)], command: &[&str]) -> Shop {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("repo");
     commit(&root, files);
@@ -102,21 +109,25 @@ fn lay_out(files: &[(&str, &str)], command: &[&str]) -> Shop {
         python: Some(prunella_tests::python().display().to_string()),
         ..HostSettings::default()
     };
-    let tester =
-        Tester::new(Arc::clone(&repo), Arc::new(sandbox()), &folder.path().join("cache"), host).unwrap();
+    let tester = Tester::new(Arc::clone(&repo), sandbox, &folder.path().join("cache"), host).unwrap();
     let commit = repo.resolve("HEAD").unwrap();
     Shop { _folder: folder, repo, tester, commit, reproduction: Reproduction::default() }
 }
 
 /// The shop under `command`, with the test that fails in it as its reproduction.
 fn shop(command: &[&str]) -> Shop {
+    shop_in(Arc::new(sandbox()), command)
+}
+
+/// The same over a sandbox.
+fn shop_in(sandbox: Arc<dyn Sandbox>, command: &[&str]) -> Shop {
     let files = [
         ("shop/__init__.py", ""),
         ("shop/cart.py", CART),
         ("tests/__init__.py", ""),
         ("tests/test_cart.py", TESTS),
     ];
-    let mut shop = lay_out(&files, command);
+    let mut shop = lay_out_in(sandbox, &files, command);
     let base = shop.tester.baseline(&BaselineRequest { commit: shop.commit.clone(), command: None }).unwrap();
     assert_eq!(base.passed, 5, "{base:?}");
     let [failed] = base.failed.as_slice() else { panic!("{:?}", base.failed) };

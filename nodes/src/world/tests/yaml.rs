@@ -17,6 +17,23 @@ type Problem = (Span, String);
 /// # Errors
 /// `prunella.yaml:LINE: …`, when it is no YAML, or a key is unknown, twice, or of the wrong shape.
 pub(crate) fn read(text: &str) -> Result<HostSettings, String> {
+    let mut out = HostSettings::default();
+    let mut image = None;
+    parse(text, &mut out, &mut image)?;
+    Ok(out)
+}
+
+/// Reads the container image that a `prunella.yaml` names.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn image(text: &str) -> Result<Option<String>, String> {
+    let mut image = None;
+    parse(text, &mut HostSettings::default(), &mut image)?;
+    Ok(image)
+}
+
+fn parse(text: &str, out: &mut HostSettings, image: &mut Option<String>) -> Result<(), String> {
     let at = |line: usize, why: &str| format!("prunella.yaml:{line}: {why}");
     if text.len() > MAX_BYTES {
         return Err(at(1, &format!("{} bytes; {MAX_BYTES} are allowed", text.len())));
@@ -25,22 +42,30 @@ pub(crate) fn read(text: &str) -> Result<HostSettings, String> {
         Some(first) => at(first.line, &first.message),
         None => at(1, "no YAML"),
     })?;
-    let mut out = HostSettings::default();
-    let Some(root) = root else { return Ok(out) };
-    lower(&root, &mut out).map_err(|(span, why)| {
+    let Some(root) = root else { return Ok(()) };
+    lower(&root, out, image).map_err(|(span, why)| {
         let before = text.get(..span.start).unwrap_or_default();
         at(before.matches('\n').count() + 1, &why)
-    })?;
-    Ok(out)
+    })
 }
 
-fn lower(root: &Node, out: &mut HostSettings) -> Result<(), Problem> {
+fn lower(root: &Node, out: &mut HostSettings, image: &mut Option<String>) -> Result<(), Problem> {
     for (key, node) in map(root, "the file")? {
         match key.name.as_str() {
             "tests" => section(node, out)?,
+            "sandbox" => {
+                for (key, node) in map(node, "`sandbox`")? {
+                    if key.name != "image" {
+                        let why = format!("unknown key `sandbox.{}`; there is `image`", key.name);
+                        return Err((key.span.clone(), why));
+                    }
+                    *image = Some(scalar(node, "`image`")?);
+                }
+            }
             "policy" | "models" | "pr" => {}
             other => {
-                let why = format!("unknown key `{other}`; there are `tests`, `policy`, `models`, `pr`");
+                let why =
+                    format!("unknown key `{other}`; there are `tests`, `sandbox`, `policy`, `models`, `pr`");
                 return Err((key.span.clone(), why));
             }
         }
@@ -117,6 +142,18 @@ mod tests {
         assert_eq!(read.env.get("TZ").map(String::as_str), Some("UTC"));
         assert_eq!(read.pythonpath, ["src", "../deps"]);
         assert_eq!(super::read("").unwrap(), HostSettings::default());
+    }
+
+    #[test]
+    fn the_image_is_read() {
+        let text = "sandbox: {image: 'python:3.11-slim'}\ntests: {python: python3}\n";
+        assert_eq!(image(text).unwrap().as_deref(), Some("python:3.11-slim"));
+        assert_eq!(image("tests: {}").unwrap(), None);
+        assert!(
+            image("sandbox: {imag: x}")
+                .unwrap_err()
+                .starts_with("prunella.yaml:1: unknown key `sandbox.imag`")
+        );
     }
 
     #[test]

@@ -171,7 +171,8 @@ def main(step, plan, fd, nonce, apart=None):
     """Never returns: what the tests left for the interpreter's end does not run."""
     code = 70
     try:
-        os.setsid()
+        if hasattr(os, "setsid"):
+            os.setsid()
         top = plan["top"]
         home = os.path.join(top, plan["subfolder"]) if plan["subfolder"] else top
         os.chdir(home)

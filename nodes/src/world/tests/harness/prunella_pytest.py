@@ -113,6 +113,9 @@ def run(step, plan, reporter):
     for module in plan["plugins"]:
         args += ["-p", module]
     args += step["args"]
+    if sys.platform == "wasi":
+        # A WebAssembly machine can neither copy descriptors nor catch faults.
+        args += ["--capture=sys", "-p", "no:faulthandler"]
     sys.argv = ["pytest"] + step["args"]
     plugin = Plugin(step, reporter)
     return int(pytest.main(args, plugins=[plugin]))
