@@ -252,7 +252,7 @@ mod tests {
         deep = top.join("closed");
         fs::create_dir(&deep).unwrap();
         fs::write(deep.join("f"), "x").unwrap();
-        fs::set_permissions(&deep, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&deep, fs::Permissions::from_mode(0o000)).unwrap();
         remove(&top).unwrap();
         assert!(!top.exists());
         assert_eq!(fs::read_to_string(kept).unwrap(), "kept");

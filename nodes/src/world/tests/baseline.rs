@@ -209,6 +209,20 @@ impl Tester {
         })
     }
 
+    /// The base commit, exported, and how its tests are run; what they depend on is prepared.
+    pub(crate) fn settle(
+        &self,
+        commit: &str,
+        command: Option<&[String]>,
+    ) -> Result<(PathBuf, Settings), EffectError> {
+        let tree = self.export(commit)?;
+        let fetch = |needed: &Preparation, places: &Places<'_>, allowed: bool| {
+            needed.run(&self.launcher, &tree, &self.cache, places, allowed)
+        };
+        let settings = settings::resolve(&self.repo, commit, command, &self.host, &self.search(), &fetch)?;
+        Ok((tree, settings))
+    }
+
     /// The base commit, exported and run; from memory or disk when nothing changed.
     pub(crate) fn prepare(
         &self,
@@ -220,11 +234,7 @@ impl Tester {
         if let Some(known) = lock().get(&memory) {
             return Ok(Arc::clone(known));
         }
-        let tree = self.export(commit)?;
-        let fetch = |needed: &Preparation, places: &Places<'_>, allowed: bool| {
-            needed.run(&self.launcher, &tree, &self.cache, places, allowed)
-        };
-        let settings = settings::resolve(&self.repo, commit, command, &self.host, &self.search(), &fetch)?;
+        let (tree, settings) = self.settle(commit, command)?;
         let tree_id = self.repo.tree_of(commit)?;
         let files: BTreeSet<String> = self.repo.files(commit)?.into_iter().collect();
         let key = canonical::hash(&json!({

@@ -11,7 +11,6 @@ use serde_json::json;
 use super::Tester;
 use super::jobs::harness_hash;
 use super::records::Outcome;
-use super::settings;
 
 /// Most differences that are told.
 const MAX_TOLD: usize = 50;
@@ -99,7 +98,7 @@ impl Tester {
 
     /// Where a comparison is kept: by the tree, and by everything that the tests here depend on.
     fn comparison(&self, commit: &str, command: Option<&[String]>) -> Result<PathBuf, EffectError> {
-        let settings = settings::resolve(&self.repo, commit, command, &self.host, &self.search())?;
+        let (_, settings) = self.settle(commit, command)?;
         let key = canonical::hash(&json!({
             "tree": self.repo.tree_of(commit)?,
             "command": settings.command,
