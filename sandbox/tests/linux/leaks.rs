@@ -19,8 +19,8 @@ const JOBS: (&str, u32) = ("PRUNELLA_LEAK_JOBS", 300);
 const KILLS: (&str, u32) = ("PRUNELLA_LEAK_KILLS", 40);
 /// Names the test that is to run as a process of its own.
 const ALONE: &str = "PRUNELLA_TEST_ALONE";
-/// In the command line of every process that could stay.
-const MARK: &str = "98765.125";
+/// Has the mark of that process.
+const MARKED: &str = "PRUNELLA_TEST_MARK";
 
 fn count((name, count): (&str, u32)) -> u32 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(count)
@@ -32,8 +32,15 @@ fn alone(test: &str, temporary: &Path) -> Command {
     command
         .args(["--exact", &format!("linux::leaks::{test}"), "--nocapture"])
         .env(ALONE, test)
+        .env(MARKED, mark(test))
         .env("TMPDIR", temporary);
     command
+}
+
+/// In the command line of every process that could stay after `test`: a number of seconds that no other run of it, nor
+/// another test beside it, has.
+fn mark(test: &str) -> String {
+    std::env::var(MARKED).unwrap_or_else(|_| format!("98765.{}{}", std::process::id(), test.len()))
 }
 
 fn is_alone(test: &str) -> bool {
@@ -88,8 +95,8 @@ fn groups_of(pid: u32) -> Vec<PathBuf> {
 type Expected = (Case, fn(&End) -> bool);
 
 /// A few of every kind of end.
-fn cases() -> Vec<Expected> {
-    let mut late = shell(&format!("sleep {MARK}"));
+fn cases(mark: &str) -> Vec<Expected> {
+    let mut late = shell(&format!("sleep {mark}"));
     late.job.limits.wall = Duration::from_millis(20);
     let mut loud = shell("yes");
     loud.job.limits.output_max = 1 << 16;
@@ -104,7 +111,7 @@ fn cases() -> Vec<Expected> {
     vec![
         (shell("true"), |end| *end == End::Exited { code: 0 }),
         (records, |end| *end == End::Exited { code: 0 }),
-        (shell(&format!("(setsid sleep {MARK} &); sleep {MARK} & exit 3")), |end| {
+        (shell(&format!("(setsid sleep {mark} &); sleep {mark} & exit 3")), |end| {
             *end == End::Exited { code: 3 }
         }),
         (shell("kill -SEGV $$"), |end| matches!(end, End::Signalled { .. })),
@@ -129,7 +136,8 @@ fn many_jobs_leave_nothing() {
         assert!(text.contains("1 passed"), "{text}");
         return;
     }
-    let cases = cases();
+    let mark = mark("many_jobs_leave_nothing");
+    let cases = cases(&mark);
     let run = |sandbox: &LinuxSandbox, number: usize| {
         let (case, expected) = &cases[number % cases.len()];
         let end = sandbox.run(&case.job).end;
@@ -150,7 +158,7 @@ fn many_jobs_leave_nothing() {
         assert_eq!(early.children, before.children + 1);
     }
     assert_eq!(traces(), before);
-    assert_eq!(alive(MARK), 0);
+    assert_eq!(alive(&mark), 0);
 }
 
 /// Tells whoever started this process.
@@ -161,7 +169,7 @@ fn say(what: &str) {
 
 /// A launcher with two jobs at a time, without end; says so whenever one has ended.
 fn launch_for_ever() {
-    let (sandbox, cases) = (sandbox(), cases());
+    let (sandbox, cases) = (sandbox(), cases(&mark("a_launcher_killed_at_any_moment_leaves_nothing")));
     say("laid out");
     std::thread::scope(|scope| {
         for first in [0, 5] {
@@ -225,7 +233,7 @@ fn a_launcher_killed_at_any_moment_leaves_nothing() {
             assert!(entry.path().join("a.txt").exists(), "round {round}: {}", entry.path().display());
         }
     }
-    assert_eq!(alive(MARK), 0);
+    assert_eq!(alive(&mark("a_launcher_killed_at_any_moment_leaves_nothing")), 0);
     assert_eq!(mounts(), before);
 }
 
