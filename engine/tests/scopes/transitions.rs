@@ -114,13 +114,15 @@ ends: {done: success}
 graphs:
   leaf:
     inputs: {i: int}
-    ends: {out: success}
+    returns: int
+    ends: {out: {outcome: success, output: =inputs.i}}
     start: one
     nodes:
       one: {kind: puppet, next: out}
   inner:
     inputs: {i: int}
-    ends: {out: success}
+    returns: int
+    ends: {out: {outcome: success, output: =inputs.i}}
     start: none
     nodes:
       none: {kind: map, graph: leaf, over: '[]', failed: skip, with: {i: =item}, next: fails}
