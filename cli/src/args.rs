@@ -28,6 +28,13 @@ pub(crate) enum Command {
     /// Find the incidents of a log.
     Detect(DetectArgs),
     /// Judge somebody's patch: the verdict alone.
+    ///
+    /// `fixed` only when the decisive tests fail at the base with an exception and pass with the patch, and all that
+    /// passed before still passes. Tests, their configuration and the policy come from the base commit; tests that
+    /// the patch brings run apart and are never counted.
+    ///
+    /// Exit codes: 0 fixed, 10 not fixed or no evidence, 16 regressed, 17 tampered, 18 incomplete, 15 the tests
+    /// cannot start, 31 the sandbox cannot. With several patches: 0 when one is fixed, else 10.
     Judge(JudgeArgs),
     /// Run a command in the sandbox.
     #[command(subcommand)]
@@ -189,14 +196,25 @@ pub(crate) struct DetectArgs {
 /// `prunella judge`
 #[derive(Debug, Args)]
 pub(crate) struct JudgeArgs {
-    /// A unified diff, or a branch of the repository.
-    pub patch: String,
+    /// A unified diff, or a branch of the repository; several are judged side by side.
+    #[arg(required = true, value_name = "PATCH")]
+    pub patches: Vec<String>,
     /// The repository.
     #[arg(long, value_name = "DIR")]
     pub repo: PathBuf,
     /// The revision that the patch is against [default: HEAD, or where the branch left it].
     #[arg(long, value_name = "REV")]
     pub at: Option<String>,
+    /// A test that must fail at the base and pass with the patch, by its id in the runner's form; may be repeated
+    /// [default: those that the patch turns green].
+    #[arg(long, value_name = "ID")]
+    pub fail_to_pass: Vec<String>,
+    /// A test that must keep passing; may be repeated [default: all that pass at the base].
+    #[arg(long, value_name = "ID")]
+    pub pass_to_pass: Vec<String>,
+    /// Run the tests again even where the verdict is known from an earlier time.
+    #[arg(long)]
+    pub fresh: bool,
     #[command(flatten)]
     pub tests: TestArgs,
     /// Print JSON.
@@ -211,6 +229,11 @@ pub(crate) enum SandboxCommand {
     Run(SandboxRunArgs),
 }
 
+/// A limit of nothing is none that anything could run in; the largest fits into bytes.
+fn at_least_one() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=1 << 40)
+}
+
 /// `prunella sandbox run`
 #[derive(Debug, Args)]
 pub(crate) struct SandboxRunArgs {
@@ -218,14 +241,23 @@ pub(crate) struct SandboxRunArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
     /// Wall time in seconds.
-    #[arg(long, value_name = "S", default_value_t = 60)]
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = at_least_one())]
     pub wall: u64,
-    /// Memory in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    /// CPU time of one process in seconds [default: as much as --wall].
+    #[arg(long, value_name = "S", value_parser = at_least_one())]
+    pub cpu: Option<u64>,
+    /// Memory of all processes together, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = at_least_one())]
     pub memory: u64,
     /// Processes and threads at once.
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one())]
     pub processes: u64,
+    /// Output in MiB, both streams together, at which the command is ended.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = at_least_one())]
+    pub output: u64,
+    /// What the command may write to files, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = at_least_one())]
+    pub disk: u64,
     /// A private loopback.
     #[arg(long)]
     pub loopback: bool,

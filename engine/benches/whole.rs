@@ -12,14 +12,20 @@
 
 #[path = "whole/cold.rs"]
 mod cold;
+#[path = "whole/fan.rs"]
+mod fan;
 #[path = "whole/graphs.rs"]
 mod graphs;
 #[path = "whole/growth.rs"]
 mod growth;
+#[path = "whole/history.rs"]
+mod history;
 #[path = "whole/kinds.rs"]
 mod kinds;
 #[path = "whole/measure.rs"]
 mod measure;
+#[path = "whole/parked.rs"]
+mod parked;
 #[path = "whole/peers.rs"]
 mod peers;
 #[path = "whole/selfheal.rs"]
@@ -36,9 +42,12 @@ use std::process::ExitCode;
 /// What can be asked for, with its arguments.
 const JOBS: &str = "\
 a_sequential loop|loop_cel|chain N none|memory
+b_fanout N none|memory|sqlite_sync subgraph
 c_wide N memory_sync|sqlite_sync
 d_sqlite_growth N add none|memory|sync
 e_cold one_node|one_node_sqlite
+f_parked N
+g_history N growing
 h_selfheal RUNS none|memory|sqlite_sync
 peers";
 
@@ -48,9 +57,12 @@ fn main() -> ExitCode {
     let number = |text: &str| text.parse::<usize>().ok();
     let done = match args.as_slice() {
         ["a_sequential", shape, n, saver] => number(n).and_then(|n| sequential::run(shape, n, saver)),
+        ["b_fanout", n, saver, "subgraph"] => number(n).and_then(|n| fan::run(n, saver)),
         ["c_wide", n, saver] => number(n).and_then(|n| wide::run(n, saver)),
         ["d_sqlite_growth", n, "add", saver] => number(n).and_then(|n| growth::run(n, saver)),
         ["e_cold", shape] => cold::run(shape),
+        ["f_parked", n] => number(n).map(parked::run),
+        ["g_history", n, "growing"] => number(n).map(history::run),
         ["h_selfheal", n, saver] => number(n).and_then(|n| selfheal::run(n, saver)),
         ["peers"] => {
             peers::run();

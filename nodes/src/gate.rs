@@ -7,23 +7,30 @@
 //! - [`check`] holds its paths and added lines against what is protected.
 //! - [`apply`] lays it over the base content.
 
+//! - [`Policy`] is what the repository's owners allow and protect beyond that.
+
 mod apply;
 mod flags;
+mod manifest;
+mod names;
 mod parse;
 mod paths;
+mod policy;
 mod protect;
 
 pub use apply::{NewFile, apply};
 pub use flags::flags;
-pub use parse::{FilePatch, Hunk, Line, parse};
+pub use names::is_test_module;
+pub use parse::{FilePatch, Hunk, Line, parse, parse_within};
 pub use paths::check_path;
-pub use protect::{Base, check, is_test_module};
+pub use policy::{Limits, Policy, Protected};
+pub use protect::{Admitted, Base, check};
 
-/// Most bytes of a diff.
+/// Most bytes of a diff, unless the repository's policy says otherwise.
 pub const MAX_BYTES: usize = 1 << 20;
-/// Most lines of a diff.
+/// Most lines of a diff, unless the policy says otherwise.
 pub const MAX_LINES: usize = 20_000;
-/// Most files of a diff.
+/// Most files of a diff, unless the policy says otherwise.
 pub const MAX_FILES: usize = 50;
 /// Longest line of a diff, in bytes.
 pub const MAX_LINE: usize = 20_000;
@@ -71,8 +78,12 @@ pub enum Refused {
     Runner,
     /// Continuous integration.
     Ci,
-    /// A lock file or list of requirements.
+    /// A lock file.
     Lock,
+    /// A list of dependencies.
+    Dependencies,
+    /// A path that the repository's policy protects.
+    Protected,
     /// A file that holds secrets.
     Secret,
     /// Code that runs when the package is built or installed.
@@ -98,4 +109,4 @@ impl Refusal {
 }
 
 #[cfg(test)]
-mod trials;
+pub(crate) mod trials;

@@ -113,6 +113,9 @@ fn evidence(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
     writeln!(out, "| sandbox: isolation {isolation} | tree {} | tree {} |\n", trees[0], trees[1])
 }
 
+/// How the evidence begins that says so.
+pub(crate) const SHARED_PROCESS: &str = "the reproduction shares a process with the code under test";
+
 /// At most four lines.
 fn limits(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
     let verdict = page.verdict;
@@ -129,6 +132,12 @@ fn limits(page: &PullPage<'_>, out: &mut String) -> std::fmt::Result {
     }
     if !page.incident.drift.is_empty() {
         limits.push("the source in the trace differs from the base commit".to_owned());
+    }
+    // The judge's own words for it, so that nothing of a test's is looked for.
+    if verdict.evidence.iter().any(|phrase| phrase.starts_with(SHARED_PROCESS)) {
+        limits.push(
+            "the reproduction shares a process with the fix, which could bend what it reports".to_owned(),
+        );
     }
     writeln!(out, "**What this does not prove:** {}.", limits.join("; "))?;
     let because: Vec<_> = verdict.evidence.iter().map(|phrase| page.mask.apply(phrase)).collect();

@@ -117,7 +117,9 @@ impl Node for Pr {
 async fn propose(ctx: &Ctx, input: &Input, settings: &Settings) -> Result<Proposal, NodeError> {
     let (incident, reproduction) = (&input.incident, &input.reproduction);
     let branch = format!("prunella/{}", short_fingerprint(&incident.fingerprint)?);
-    let diff = ctx.text(&input.candidate.diff.0)?;
+    // What was judged is what is proposed: the formatter may have changed the candidate's.
+    let judged_diff = input.verdict.judged.as_ref().unwrap_or(&input.candidate.diff);
+    let diff = ctx.text(&judged_diff.0)?;
     let excerpt = ctx.text(&incident.excerpt.0)?;
     let mask = Mask::new(incident, &[&reproduction.message], &excerpt, &[&diff, &reproduction.test_id]);
     let of_diagnosis = |key: &str| input.diagnosis.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -142,7 +144,7 @@ async fn propose(ctx: &Ctx, input: &Input, settings: &Settings) -> Result<Propos
             branch,
             judged,
             test,
-            diff: input.candidate.diff.0.clone(),
+            diff: judged_diff.0.clone(),
             test_message: words::message(&words::test_title(incident), "It fails on this commit.", &trailers),
             fix_message: words::message(&title, &mask.apply(root_cause), &trailers),
             time,

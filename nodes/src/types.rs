@@ -218,6 +218,8 @@ record! {
         pub base_tree: String,
         /// The git tree that was judged.
         pub candidate_tree: String,
+        /// The diff that was judged, when the repository's formatter changed the candidate's.
+        pub judged: Option<Diff>,
     }
 }
 

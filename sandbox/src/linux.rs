@@ -2,22 +2,18 @@
 
 mod cgroup;
 mod changes;
+mod identity;
 pub(crate) mod init;
 mod launch;
 mod locate;
 mod order;
 mod remedy;
-mod spawner;
+mod server;
 mod spec;
-mod sys;
+pub(crate) mod sys;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) use locate::HELPER_FLAG;
 
@@ -25,17 +21,16 @@ use crate::Sandbox;
 use crate::job::Job;
 use crate::report::{End, Isolation, Probe, Report};
 use launch::Failed;
-use spawner::Spawner;
-use spec::Identity;
+use server::Server;
 
 /// Runs jobs in private namespaces, without a daemon.
 ///
 /// Every job is started by a small helper program (`sandbox-init`, or `prunella --sandbox-init`) with an empty
-/// environment; see [`LinuxSandbox::new`] for how it is found.
+/// environment, which runs from the first job on for as long as the sandbox lives; see [`LinuxSandbox::new`] for how it
+/// is found.
 #[derive(Debug)]
 pub struct LinuxSandbox {
-    spawner: Result<Spawner, String>,
-    helper: Option<(PathBuf, Vec<OsString>)>,
+    server: Option<Server>,
     copy: bool,
 }
 
@@ -53,16 +48,16 @@ impl LinuxSandbox {
     /// Never fails: a helper that is not found is told by [`LinuxSandbox::run`] and [`LinuxSandbox::probe`].
     #[must_use]
     pub fn new() -> Self {
-        let helper = locate::helper()
-            .map(|(path, arguments)| (path, arguments.into_iter().map(OsString::from).collect()));
-        Self { spawner: Spawner::new().map_err(|error| error.to_string()), helper, copy: false }
+        let server = locate::helper()
+            .map(|(path, arguments)| Server::new(path, arguments.into_iter().map(OsString::from).collect()));
+        Self { server, copy: false }
     }
 
     /// Uses the helper at `path` with `arguments`: a program that calls [`crate::init_main`], or one that calls
     /// [`crate::run_if_init`] first in its `main`, with `--sandbox-init` as its argument.
     #[must_use]
     pub fn with_helper(mut self, path: impl Into<PathBuf>, arguments: &[&str]) -> Self {
-        self.helper = Some((path.into(), arguments.iter().map(OsString::from).collect()));
+        self.server = Some(Server::new(path.into(), arguments.iter().map(OsString::from).collect()));
         self
     }
 
@@ -102,16 +97,14 @@ impl LinuxSandbox {
     }
 
     fn start(&self, job: &Job) -> Result<Report, Failed> {
-        let spawner = self.spawner.as_ref().map_err(|error| Failed::new("spawner", error.clone()))?;
-        let (path, arguments) = self
-            .helper
+        let server = self
+            .server
             .as_ref()
             .ok_or_else(|| Failed::new("helper", "found neither `sandbox-init` nor `prunella`"))?;
+        let identity = identity::take();
         let (spec, blobs) =
-            order::order(job, identity(), self.copy).map_err(|message| Failed::new("job", message))?;
-        let mut command = Command::new(path);
-        command.args(arguments);
-        launch::run(spawner, command, spec, &blobs, job)
+            order::order(job, identity.value(), self.copy).map_err(|message| Failed::new("job", message))?;
+        launch::run(server, &spec, &blobs, job)
     }
 }
 
@@ -122,24 +115,4 @@ impl Sandbox for LinuxSandbox {
         }
         self.start(job).unwrap_or_else(Failed::report)
     }
-}
-
-/// Who the command will be. Started by root, it becomes a user that nothing on this host belongs to, another one for
-/// each job so that their limits do not add up.
-fn identity() -> Identity {
-    const FIRST: u32 = 64_100;
-    const COUNT: u32 = 800;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    if !rustix::process::geteuid().is_root() {
-        return Identity::UserNamespace;
-    }
-    let taken = |path| -> io::Result<BTreeSet<u32>> {
-        let text = fs::read_to_string(path)?;
-        Ok(text.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok()).collect())
-    };
-    let mut used = taken("/etc/passwd").unwrap_or_default();
-    used.extend(taken("/etc/group").unwrap_or_default());
-    let from = std::process::id().wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-    let id = (0..COUNT).map(|step| FIRST + from.wrapping_add(step) % COUNT).find(|id| !used.contains(id));
-    Identity::Drop(id.unwrap_or(FIRST))
 }

@@ -1,10 +1,12 @@
-//! For tests of other crates, whose build makes this library but not its helper program.
+//! For tests of other crates, whose build makes this library but not its helper program; and for measurements.
 
 use std::env;
 use std::process::{Command, Stdio};
 use std::sync::Once;
+use std::time::Duration;
 
 use crate::LinuxSandbox;
+use crate::linux::sys;
 
 /// A sandbox whose helper is there and is of this build: under `cargo test` the helper is built first, once a
 /// process, into the target folder of the running test. Elsewhere the same as [`LinuxSandbox::new`].
@@ -16,6 +18,12 @@ pub fn sandbox() -> LinuxSandbox {
         let _ = build();
     });
     LinuxSandbox::new()
+}
+
+/// Processor time that this process and its ended children have used so far, with the precision of the scheduler.
+#[must_use]
+pub fn processor_time() -> Duration {
+    sys::usage_of_self().0 + sys::usage_of_children().0
 }
 
 /// Has cargo build `sandbox-init`; nothing when this is no test that cargo started, or the helper is named.

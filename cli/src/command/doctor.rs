@@ -102,4 +102,5 @@ fn show(findings: &Findings) {
         out(format!("  not here {module}"));
     }
     out(format!("isolation  {}", findings.isolation));
+    out(format!("policy     {}", findings.policy));
 }

@@ -36,9 +36,11 @@ pub(super) fn run(args: &SandboxRunArgs) -> Result {
         network: if args.loopback { Network::Loopback } else { Network::None },
         limits: Limits {
             wall: Duration::from_secs(args.wall),
-            cpu: Duration::from_secs(args.wall),
+            cpu: Duration::from_secs(args.cpu.unwrap_or(args.wall)),
             memory: args.memory << 20,
             processes: args.processes,
+            output_max: args.output << 20,
+            disk: args.disk << 20,
             ..Limits::default()
         },
         ..Job::default()

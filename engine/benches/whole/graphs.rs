@@ -1,6 +1,6 @@
 //! The graphs of the jobs.
 
-use prunella_engine::graph::{Builder, NodeBuilder, Outcome};
+use prunella_engine::graph::{At, Builder, Failed, NodeBuilder, Outcome};
 use serde_json::json;
 
 use crate::kinds::WIDE;
@@ -91,6 +91,65 @@ pub(crate) fn healing() -> Builder {
         .node("open_pr", |node| {
             node.kind("pass").writes("pr", "pr-1").writes("log", json!(["pr"])).to("healed")
         })
+}
+
+/// A map over `inputs.subjects` to a graph of 12 supersteps, and a join.
+pub(crate) fn fan() -> Builder {
+    let bounds = || json!({"steps": 1_000_000_000, "exhausted": "stuck"});
+    let worker = Builder::new("worker")
+        .input("subject", "string")
+        .returns("string")
+        .state("text", "string")
+        .end_with("done", Outcome::Success, "=text")
+        .end("stuck", Outcome::Failure)
+        .limits(bounds())
+        .node("edit", |node| {
+            node.kind("edited").with("text", "=inputs.subject").writes("text", "=output").to("generate")
+        })
+        .node("generate", |node| node.kind("joke").with("text", "=text").writes("text", "=output").to("bump"))
+        .node("bump", |node| {
+            node.kind("bumped").with("text", "=text").writes("text", "=output").when("ten()", "done").retry(
+                "bump",
+                u32::MAX,
+                "stuck",
+            )
+        });
+    Builder::new("fan")
+        .input("subjects", "list<string>")
+        .state("jokes", "list<string>")
+        .state("count", "int")
+        .end("done", Outcome::Success)
+        .end("stuck", Outcome::Failure)
+        .limits(bounds())
+        .graph("worker", &worker)
+        .node("each", |node| {
+            node.map("worker", "inputs.subjects", Failed::Fail)
+                .setting("parallel", 1000)
+                .with("subject", "=item")
+                .writes("jokes", "=output.values")
+                .on_error("stuck")
+                .to("join")
+        })
+        .node("join", |node| node.kind("size").with("list", "=jokes").writes("count", "=output").to("done"))
+}
+
+/// `plan -> gate -> finish`, where a person opens the gate.
+pub(crate) fn gated() -> Builder {
+    Builder::new("gated")
+        .input("ticket", "string")
+        .state("plan", "string")
+        .state("answer", "string")
+        .end("done", Outcome::Success)
+        .node("plan", |node| {
+            node.kind("repeat").with("text", "p").with("times", 100).writes("plan", "=output").to("gate")
+        })
+        .node("gate", |node| {
+            node.kind("pass")
+                .interrupt(At::Before, "apply?", "string")
+                .writes("answer", "=answer")
+                .to("finish")
+        })
+        .node("finish", |node| node.kind("pass").writes("plan", "done").to("done"))
 }
 
 /// A state of 15 keys; each round appends a nested message, until there are `inputs.n`.

@@ -95,6 +95,10 @@ fn wide(kinds: Kinds) -> Kinds {
         }))
 }
 
+fn text(input: &Value) -> &str {
+    input["text"].as_str().unwrap_or_default()
+}
+
 /// All of them.
 pub(crate) fn all() -> Kinds {
     let count = |_: &Ctx, input: Value| json!({"i": input["i"].as_i64().unwrap_or(0) + 1});
@@ -116,9 +120,25 @@ pub(crate) fn all() -> Kinds {
             say,
         ))
         .with_kind(kind("repeat", &[("text", "string"), ("times", "int")], "string", repeat))
+        .with_kind(kind("edited", &[("text", "string")], "string", |_, input| {
+            json!(format!("{} - edited", text(&input)))
+        }))
+        .with_kind(kind("joke", &[("text", "string")], "string", |_, input| {
+            json!(format!("Joke about {}", text(&input)))
+        }))
+        .with_kind(kind("bumped", &[("text", "string")], "string", |_, input| {
+            json!(format!("{} a", text(&input)))
+        }))
+        .with_kind(kind("size", &[("list", "list<string>")], "int", |_, input| {
+            json!(input["list"].as_array().map_or(0, Vec::len))
+        }))
         .with_kind(kind("judge", &[], "bool", |ctx, _| json!(ctx.task().attempt >= 3)));
     let number =
         |vars: &dyn Lookup, name: &str, key: &str| vars.value(name).and_then(|value| value[key].as_i64());
     wide(kinds)
         .with_condition("enough", move |vars| number(vars, "output", "i") >= number(vars, "inputs", "n"))
+        .with_condition("ten", |vars| {
+            vars.value("output")
+                .is_some_and(|output| output.as_str().is_some_and(|text| text.ends_with(&" a".repeat(10))))
+        })
 }

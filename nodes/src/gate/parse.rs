@@ -1,7 +1,7 @@
 //! A strict reader of unified diffs, with and without git's headers.
 
 use super::paths::check_path;
-use super::{MAX_BYTES, MAX_FILES, MAX_LINE, MAX_LINES, Refusal, Refused};
+use super::{Limits, MAX_LINE, Refusal, Refused};
 
 /// What a diff does to one file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,16 +54,25 @@ pub enum Line {
 /// # Errors
 /// Whatever is no plain change of regular text files inside the tree.
 pub fn parse(diff: &str) -> Result<Vec<FilePatch>, Refusal> {
+    parse_within(diff, Limits::default())
+}
+
+/// [`parse`] within limits of one's own.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_within(diff: &str, limits: Limits) -> Result<Vec<FilePatch>, Refusal> {
+    // The size comes first: nothing is looked at that is too large to be looked at.
+    if diff.len() > limits.bytes {
+        let reason = format!("the patch has {} bytes; {} are allowed", diff.len(), limits.bytes);
+        return Err(Refusal::new(Refused::TooLarge, "", reason));
+    }
     if diff.trim().is_empty() {
         return Err(Refusal::new(Refused::Empty, "", "the patch is empty"));
     }
-    if diff.len() > MAX_BYTES {
-        let reason = format!("the patch has {} bytes; {MAX_BYTES} are allowed", diff.len());
-        return Err(Refusal::new(Refused::TooLarge, "", reason));
-    }
     let lines: Vec<&str> = diff.split_inclusive('\n').collect();
-    if lines.len() > MAX_LINES {
-        let reason = format!("the patch has {} lines; {MAX_LINES} are allowed", lines.len());
+    if lines.len() > limits.lines {
+        let reason = format!("the patch has {} lines; {} are allowed", lines.len(), limits.lines);
         return Err(Refusal::new(Refused::TooLarge, "", reason));
     }
     if let Some(at) = lines.iter().position(|line| line.len() > MAX_LINE) {
@@ -74,29 +83,29 @@ pub fn parse(diff: &str) -> Result<Vec<FilePatch>, Refusal> {
     let mut seen = std::collections::BTreeSet::new();
     while reader.seek(files.is_empty())? {
         let file = reader.file()?;
-        if !seen.insert(file.path().to_owned()) {
-            let reason = format!("the patch changes {} twice", file.path());
-            return Err(Refusal::new(Refused::Clash, file.path(), reason));
+        // A rename takes its old path along; and some file systems do not tell case apart.
+        let leaves = file.old.as_ref().filter(|old| !file.copy && file.new.as_ref() != Some(old));
+        for path in file.new.iter().chain(leaves) {
+            if !seen.insert(path.to_lowercase()) {
+                let reason = format!("the patch changes {path} twice");
+                return Err(Refusal::new(Refused::Clash, path, reason));
+            }
         }
         files.push(file);
-        if files.len() > MAX_FILES {
-            let reason = format!("the patch touches more than {MAX_FILES} files");
+        if files.len() > limits.files {
+            let reason = format!("the patch touches more than {} files", limits.files);
             return Err(Refusal::new(Refused::TooLarge, "", reason));
         }
     }
     if files.is_empty() {
         return Err(Refusal::new(Refused::Malformed, "", "the patch holds no unified diff"));
     }
-    for (i, file) in files.iter().enumerate() {
-        let clash = |other: &FilePatch| {
-            other
-                .new
-                .as_deref()
-                .is_some_and(|p| file.path().strip_prefix(p).is_some_and(|r| r.starts_with('/')))
-        };
-        if files.iter().enumerate().any(|(j, other)| i != j && file.new.is_some() && clash(other)) {
-            let reason = format!("{} lies below a path that the patch makes a file", file.path());
-            return Err(Refusal::new(Refused::Clash, file.path(), reason));
+    let made: std::collections::BTreeSet<&str> =
+        files.iter().filter_map(|file| file.new.as_deref()).collect();
+    for path in &made {
+        if path.match_indices('/').any(|(end, _)| path.get(..end).is_some_and(|above| made.contains(above))) {
+            let reason = format!("{path} lies below a path that the patch makes a file");
+            return Err(Refusal::new(Refused::Clash, path, reason));
         }
     }
     Ok(files)
@@ -310,7 +319,7 @@ impl Reader<'_> {
         let Some((old_start, mut old_left, new_start, mut new_left)) = self.line(0).and_then(ranges) else {
             return self.malformed("a broken `@@` line");
         };
-        if old_left > MAX_LINES || new_left > MAX_LINES {
+        if old_left > self.lines.len() || new_left > self.lines.len() {
             return self.malformed("a hunk that is larger than the patch");
         }
         self.at += 1;

@@ -61,9 +61,33 @@ fn misleading(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}' | '\u{115f}' | '\u{3164}')
 }
 
-/// Whether a line of code reads otherwise than it runs: bidirectional overrides and invisible characters.
-pub(super) fn misleading_code(line: &str) -> bool {
-    line.chars().any(|c| ignorable(c) || matches!(c, '\u{0}' | '\u{1b}' | '\u{8}' | '\u{7f}'))
+/// How a line of code reads otherwise than it runs, when it does.
+pub(super) fn misleading_code(line: &str) -> Option<&'static str> {
+    let body = line.strip_suffix('\n').unwrap_or(line);
+    let body = body.strip_suffix('\r').unwrap_or(body);
+    if body.chars().any(ignorable) {
+        return Some("holds invisible or bidirectional characters");
+    }
+    if body.contains(['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']) {
+        return Some("holds characters that some programs take for the end of a line");
+    }
+    if body.chars().any(|c| c.is_control() && c != '\t') {
+        return Some("holds control characters, which a terminal obeys");
+    }
+    if body.split(|c: char| !c.is_alphanumeric() && c != '_').any(two_scripts) {
+        return Some("mixes letters of several scripts in one word, which look alike");
+    }
+    None
+}
+
+/// Whether a word has Latin letters and letters that look like them.
+pub(super) fn two_scripts(word: &str) -> bool {
+    let latin = word.chars().any(|c| c.is_ascii_alphabetic());
+    latin
+        && word.chars().any(|c| {
+            matches!(c, '\u{370}'..='\u{52f}' | '\u{531}'..='\u{587}' | '\u{13a0}'..='\u{13fd}'
+                | '\u{ff21}'..='\u{ff5a}' | '\u{1d400}'..='\u{1d7ff}')
+        })
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::manifest::{Ruling, rule};
+use super::names::{existing, is_test_module};
 use super::parse::Line;
-use super::{FilePatch, Refusal, Refused};
+use super::{FilePatch, Policy, Refusal, Refused, apply};
 
 /// The base commit as the gate needs to know it.
 #[derive(Debug, Clone, Default)]
@@ -16,13 +18,19 @@ pub struct Base {
     pub roots: BTreeSet<String>,
     /// Names of modules that nothing may stand in for: the standard library's and the runner's.
     pub reserved: BTreeSet<String>,
+    /// What the repository's owners allow and protect beyond the rules here.
+    pub policy: Policy,
 }
 
-/// Folders that hold tests and nothing else.
-const TEST_FOLDERS: &[&str] = &["test", "tests", "testing", "unittests", "unit_tests"];
-/// Folders of data beside tests.
-const DATA_FOLDERS: &[&str] =
-    &["testdata", "test_data", "fixtures", "snapshots", "__snapshots__", "golden", "cassettes"];
+/// What is to be known of a patch that is let through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// What a person should look at, a phrase each.
+    pub notes: Vec<String>,
+    /// Files that the tests run without: configuration, for which the base's stands in.
+    pub aside: BTreeSet<String>,
+}
+
 /// Modules of the runner, beside the standard library.
 const RUNNER: &[&str] =
     &["pytest", "_pytest", "pluggy", "iniconfig", "py", "pygments", "packaging", "exceptiongroup", "tomli"];
@@ -37,177 +45,69 @@ pub fn check(
     patches: &[FilePatch],
     base: &Base,
     mut read: impl FnMut(&str) -> Option<Vec<u8>>,
-) -> Result<(), Refusal> {
+) -> Result<Admitted, Refusal> {
+    let mut admitted = Admitted::default();
+    let folded: BTreeSet<String> = if patches.iter().any(|patch| patch.old != patch.new) {
+        base.files.iter().map(|path| path.to_lowercase()).collect()
+    } else {
+        BTreeSet::new()
+    };
     for patch in patches {
         let fresh = patch.new.as_ref().filter(|new| patch.old.as_ref() != Some(new));
         for path in patch.old.iter().filter(|_| !patch.copy).chain(&patch.new) {
-            existing(path, base, fresh == Some(path))?;
+            if let Some(pattern) = base.policy.protects(path) {
+                let reason = format!("{path} is protected by the repository's policy (`{pattern}`)");
+                return Err(Refusal::new(Refused::Protected, path, reason));
+            }
+            match manifest(patch, path, base, &mut read)? {
+                Some(Ruling::Open { note, aside }) => {
+                    admitted.notes.push(note);
+                    if aside {
+                        admitted.aside.insert(path.clone());
+                    }
+                }
+                Some(Ruling::Shut { why, config }) => {
+                    let kind = if config { Refused::Config } else { Refused::Dependencies };
+                    return Err(Refusal::new(kind, path, format!("{path} {why}")));
+                }
+                None => existing(path, base, fresh == Some(path))?,
+            }
         }
         if let Some(path) = fresh {
+            if !base.files.contains(path) && folded.contains(&path.to_lowercase()) {
+                let reason = format!("{path} is, but for case, a file of the base commit");
+                return Err(Refusal::new(Refused::Clash, path, reason));
+            }
             added(path, base)?;
         }
         let before = patch.old.as_ref().and_then(|old| read(old)).unwrap_or_default();
         runner_in_code(patch, base, &String::from_utf8_lossy(&before))?;
     }
-    Ok(())
+    admitted.notes.sort();
+    admitted.notes.dedup();
+    Ok(admitted)
 }
 
-/// Whether a file's name is that of a test module.
-#[must_use]
-pub fn is_test_module(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.strip_suffix(".py").is_some_and(|stem| {
-        stem.starts_with("test_") || stem.ends_with("_test") || stem == "test" || stem == "tests"
-    })
-}
-
-fn refuse(kind: Refused, path: &str, what: &str) -> Result<(), Refusal> {
-    Err(Refusal::new(kind, path, format!("{path} is {what}, which a fix may not touch")))
-}
-
-fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refusal> {
-    let lower = path.to_lowercase();
-    let parts: Vec<&str> = lower.split('/').collect();
-    let name = *parts.last().unwrap_or(&"");
-    let top = *parts.first().unwrap_or(&"");
-    if base.tests.contains(path) {
-        return refuse(Refused::Tests, path, "a test file");
-    }
-    if matches!(
-        name,
-        "conftest.py"
-            | "pytest.ini"
-            | ".pytest.ini"
-            | "pytest.toml"
-            | ".pytest.toml"
-            | "pyproject.toml"
-            | "tox.ini"
-            | "setup.cfg"
-            | "noxfile.py"
-            | ".coveragerc"
-    ) || path == "prunella.yaml"
-    {
-        return refuse(Refused::Config, path, "configuration of the tests");
-    }
-    // A test module that is new is judged beside the others and proves nothing by itself; all else in a folder of
-    // tests is what the tests were written against.
-    let folders = parts.get(..parts.len() - 1).unwrap_or_default();
-    let in_tests = folders.iter().any(|part| TEST_FOLDERS.contains(part)) && holds_tests(path, base);
-    let in_data = folders.iter().any(|part| DATA_FOLDERS.contains(part))
-        && !base.tests.is_empty()
-        && !name.ends_with(".py");
-    if (in_tests && !(fresh && is_test_module(path))) || in_data {
-        return refuse(Refused::Tests, path, "part of the tests and their data");
-    }
-    if matches!(
-        top,
-        ".github" | ".gitlab" | ".circleci" | ".buildkite" | ".woodpecker" | ".drone" | ".teamcity"
-    ) || matches!(
-        name,
-        ".gitlab-ci.yml"
-            | ".travis.yml"
-            | "appveyor.yml"
-            | ".appveyor.yml"
-            | "azure-pipelines.yml"
-            | "jenkinsfile"
-            | ".drone.yml"
-            | "bitbucket-pipelines.yml"
-            | ".pre-commit-config.yaml"
-            | "codecov.yml"
-            | ".codecov.yml"
-    ) {
-        return refuse(Refused::Ci, path, "continuous integration");
-    }
-    if name.ends_with(".lock")
-        || matches!(
-            name,
-            "package-lock.json"
-                | "yarn.lock"
-                | "pnpm-lock.yaml"
-                | "npm-shrinkwrap.json"
-                | "go.sum"
-                | "environment.yml"
-        )
-        || ((name.starts_with("requirements") || name.starts_with("constraints")) && name.ends_with(".txt"))
-    {
-        return refuse(Refused::Lock, path, "a list of pinned dependencies");
-    }
-    if name == ".env"
-        || name.starts_with(".env.")
-        || [".pem", ".key", ".p12", ".pfx", ".keystore", ".jks"].iter().any(|end| name.ends_with(end))
-        || ["id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"].iter().any(|start| name.starts_with(start))
-        || matches!(
-            name,
-            ".netrc"
-                | ".npmrc"
-                | ".pypirc"
-                | ".git-credentials"
-                | "credentials"
-                | "credentials.json"
-                | "secrets.json"
-                | "secrets.yaml"
-                | "secrets.yml"
-                | ".htpasswd"
-        )
-        || parts.iter().any(|part| matches!(*part, ".aws" | ".ssh" | ".gnupg" | ".kube" | ".docker"))
-    {
-        return refuse(Refused::Secret, path, "a place for secrets");
-    }
-    if matches!(
-        name,
-        "setup.py"
-            | "makefile"
-            | "gnumakefile"
-            | "hatch_build.py"
-            | "build.py"
-            | "tasks.py"
-            | "justfile"
-            | "dockerfile"
-            | "cmakelists.txt"
-            | "meson.build"
-            | ".gitattributes"
-            | ".gitmodules"
-            | ".gitconfig"
-            | ".envrc"
-            | ".lfsconfig"
-    ) || name.starts_with("dockerfile.")
-        || parts.iter().any(|part| matches!(*part, ".husky" | ".githooks" | ".hooks"))
-    {
-        return refuse(Refused::BuildHook, path, "code that runs when the package is built or checked out");
-    }
-    if matches!(
-        name,
-        "agents.md"
-            | "claude.md"
-            | "gemini.md"
-            | ".cursorrules"
-            | ".windsurfrules"
-            | ".clinerules"
-            | "copilot-instructions.md"
-            | ".mcp.json"
-    ) || parts
-        .iter()
-        .any(|part| matches!(*part, ".cursor" | ".claude" | ".vscode" | ".idea" | ".devcontainer"))
-        || name.starts_with(".aider")
-    {
-        return refuse(Refused::Instructions, path, "an instruction to tools");
-    }
-    Ok(())
-}
-
-/// Whether the baseline collected tests in the innermost folder of tests that `path` lies in.
-fn holds_tests(path: &str, base: &Base) -> bool {
-    let mut end = 0;
-    for part in path.split('/') {
-        end += part.len() + 1;
-        if TEST_FOLDERS.contains(&part.to_lowercase().as_str())
-            && let Some(folder) = path.get(..end)
-            && base.tests.iter().any(|test| test.starts_with(folder))
-        {
-            return true;
-        }
-    }
-    false
+/// What the policy says of a package's own description, when `path` is one.
+fn manifest(
+    patch: &FilePatch,
+    path: &str,
+    base: &Base,
+    read: &mut impl FnMut(&str) -> Option<Vec<u8>>,
+) -> Result<Option<Ruling>, Refusal> {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    // Only a plain change can be opened by a policy.
+    let plain = patch.old == patch.new;
+    let before = if plain { read(path).map(text) } else { None };
+    let after = if before.is_some() && rule(path, &base.policy, None, None).is_some() {
+        apply::apply(std::slice::from_ref(patch), &mut *read)?
+            .pop()
+            .and_then(|(_, content)| content)
+            .map(text)
+    } else {
+        None
+    };
+    Ok(rule(path, &base.policy, before.as_deref(), after.as_deref()))
 }
 
 /// New files that the interpreter or the runner would load unasked, or instead of its own.

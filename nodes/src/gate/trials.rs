@@ -1,5 +1,7 @@
 //! Hostile and honest diffs through the whole gate.
 
+pub(crate) mod numbered;
+
 use super::*;
 
 const BASE: &[(&str, &str)] = &[
@@ -20,6 +22,7 @@ fn base() -> Base {
         tests: ["tests/test_a.py".to_owned()].into(),
         roots: [String::new(), "src".to_owned()].into(),
         reserved: ["json", "os", "unittest"].map(str::to_owned).into(),
+        policy: Policy::default(),
     }
 }
 

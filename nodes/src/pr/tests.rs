@@ -247,3 +247,16 @@ fn a_title_fits_and_names_what_it_can() {
     incident.exception = "ValueError".to_owned();
     check(&incident, "guard it", "Fix ValueError: guard it");
 }
+
+#[test]
+fn what_the_formatter_made_of_it_is_proposed() {
+    let b = Bench::new();
+    let text = DIFF.replace("o.get('d', 0)", "o.get(\"d\", 0)");
+    let tree = crate::world::git::apply_to_base(&b.world.repo, &b.f.base, text.as_bytes()).unwrap();
+    let mut input = b.input();
+    input["verdict"]["judged"] = serde_json::to_value(Diff(b.blobs.put(text.as_bytes()).unwrap())).unwrap();
+    input["candidate"]["tree"] = json!(b.world.repo.tree_with(&b.f.base, &tree).unwrap());
+    let made = b.run(input, json!({})).unwrap();
+    let content = b.world.repo.read(&made.pull.commit, "app/orders.py").unwrap().unwrap();
+    assert!(String::from_utf8(content).unwrap().contains("o.get(\"d\", 0)"));
+}

@@ -21,6 +21,7 @@ mod probe;
 mod records;
 mod regressions;
 mod settings;
+mod workers;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use prunella_sandbox::Sandbox;
 
 pub use batch::BatchRequest;
 pub use doctor::Findings;
+pub use judge::{Judgement, SeenTest, Wanted};
 pub use settings::HostSettings;
 
 use crate::gate::{self, Refusal, Refused};
@@ -106,7 +108,7 @@ impl Tester {
 /// # Errors
 /// The refusal, when it is no plain diff inside the tree or does not fit the commit.
 pub fn apply_diff(repo: &GitRepo, commit: &str, diff: &str) -> Result<Vec<FileEdit>, Refusal> {
-    let patches = gate::parse(diff)?;
+    let patches = gate::parse_within(diff, gate::Limits::most())?;
     apply_parsed(repo, commit, &patches)
 }
 

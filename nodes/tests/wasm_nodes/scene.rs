@@ -37,12 +37,17 @@ impl World for Playground {
 
     async fn perform(&self, call: Call) -> Result<Done, EffectError> {
         self.performed.lock().unwrap().push(format!("{} {} {}", call.name, call.lane, call.ordinal));
+        // A damaged component may ask for anything: what is no request is refused, as the real effects do.
+        let refused = || EffectError::new("effect.request", 1, format!("{}: {}", call.name, call.request));
         Ok(Done::free(match call.name.as_str() {
             "words.fetch" => {
-                let name = call.request["name"].as_str().unwrap();
+                let name = call.request["name"].as_str().ok_or_else(refused)?;
                 json!({"text": format!("{name} {name}\n{name}"), "also": 1})
             }
-            "reading.take" => json!({"value": call.request["sensor"].as_i64().unwrap() * 5}),
+            "reading.take" => {
+                let sensor = call.request["sensor"].as_i64().ok_or_else(refused)?;
+                json!({"value": sensor.wrapping_mul(5)})
+            }
             other => return Err(EffectError::new("effect.unknown", 1, other)),
         }))
     }

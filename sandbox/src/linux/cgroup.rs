@@ -4,10 +4,15 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+use super::spec::Bounds;
 
 /// A control group of one job.
 #[derive(Debug)]
@@ -30,10 +35,39 @@ enum Version {
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// What all groups of a launcher are called, before their number.
+fn stem(launcher: i32) -> String {
+    format!("prunella-{launcher}-")
+}
+
+/// Removes all groups of a launcher that has died.
+pub(super) fn remove_all_of(launcher: Pid) {
+    let (places, stem) = (Places::own(), stem(launcher.as_raw_nonzero().get()));
+    for parent in [&places.unified, &places.memory, &places.pids].into_iter().flatten() {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(stem.as_bytes()) {
+                remove(&entry.path());
+            }
+        }
+    }
+}
+
+/// Removes a group whose processes are dead, or are dying.
+fn remove(path: &Path) {
+    let until = Instant::now() + Duration::from_secs(1);
+    // The kernel lets go of the last process a moment after it was reaped.
+    while matches!(fs::remove_dir(path), Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
+        && Instant::now() < until
+    {
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
+
 impl Cgroup {
     /// Makes the groups that can be made. Never fails: what is missing is asked for by the caller.
     pub(super) fn new(memory: u64, processes: u64) -> Self {
-        let name = format!("prunella-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let own = stem(rustix::process::getpid().as_raw_nonzero().get());
+        let name = format!("{own}{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let places = Places::own();
         if let Some(group) = places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes))
         {
@@ -47,28 +81,27 @@ impl Cgroup {
             let _ = fs::write(group.path.join("memory.memsw.limit_in_bytes"), &bytes);
             Some(group)
         });
-        // Two processes are the helper's.
-        let most = processes.saturating_add(2).to_string();
+        // One process is the helper's.
+        let most = processes.saturating_add(1).to_string();
         let processes = places.pids.as_ref().and_then(|parent| one(parent, &name, &[("pids.max", &most)]));
         Self { memory, processes }
     }
 
-    /// Whether memory of the whole job is bounded.
-    pub(super) fn bounds_memory(&self) -> bool {
-        self.memory.is_some()
-    }
-
-    /// Whether the number of processes of the whole job is bounded.
-    pub(super) fn bounds_processes(&self) -> bool {
-        self.processes.is_some()
-    }
-
-    /// Puts a process, and so all it will start, into the groups. A group that refuses is given up.
-    pub(super) fn add(&mut self, pid: u32) {
-        for group in [&mut self.memory, &mut self.processes] {
-            let put = group.as_ref().map(|group| fs::write(group.path.join("cgroup.procs"), pid.to_string()));
-            if matches!(put, Some(Err(_))) {
-                *group = None;
+    /// What a process writes itself to, to enter the groups. One that cannot be opened is left out.
+    pub(super) fn entrances(&self) -> Vec<(Bounds, OwnedFd)> {
+        let open = |group: &Group, bounds| {
+            let file = fs::OpenOptions::new().write(true).open(group.path.join("cgroup.procs")).ok()?;
+            Some((bounds, OwnedFd::from(file)))
+        };
+        let one = |memory| Bounds { memory, processes: !memory };
+        match (&self.memory, &self.processes) {
+            (Some(group), Some(same)) if group.path == same.path => {
+                open(group, Bounds { memory: true, processes: true }).into_iter().collect()
+            }
+            (memory, processes) => {
+                let memory = memory.as_ref().and_then(|group| open(group, one(true)));
+                let processes = processes.as_ref().and_then(|group| open(group, one(false)));
+                memory.into_iter().chain(processes).collect()
             }
         }
     }
@@ -84,24 +117,17 @@ impl Cgroup {
             text.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count.trim() != "0"))
         })
     }
-
-    /// Removes the groups; all their processes must be dead.
-    fn remove(&self) {
-        let until = Instant::now() + Duration::from_secs(1);
-        for group in [&self.memory, &self.processes].into_iter().flatten() {
-            // The kernel lets go of the last process a moment after it was reaped.
-            while matches!(fs::remove_dir(&group.path), Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
-                && Instant::now() < until
-            {
-                std::thread::sleep(Duration::from_micros(500));
-            }
-        }
-    }
 }
 
 impl Drop for Cgroup {
+    /// Ends what may be left in the groups, and removes them.
     fn drop(&mut self) {
-        self.remove();
+        for group in [&self.memory, &self.processes].into_iter().flatten() {
+            if group.version == Version::Two {
+                let _ = fs::write(group.path.join("cgroup.kill"), "1");
+            }
+            remove(&group.path);
+        }
     }
 }
 
@@ -181,7 +207,7 @@ fn two(parent: &Path, name: &str, memory: u64, processes: u64) -> Option<Group> 
     }
     // Refused where processes live in the parent itself; then there is no group to be had.
     let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
-    let (memory, processes) = (memory.to_string(), processes.saturating_add(2).to_string());
+    let (memory, processes) = (memory.to_string(), processes.saturating_add(1).to_string());
     let group = make(
         parent,
         name,
@@ -227,5 +253,62 @@ mod tests {
         let mounts = "30 25 0:26 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let places = Places::parse(mounts, "0::/docker/x/inner\n");
         assert_eq!(places.unified.as_deref(), Some(Path::new("/sys/fs/cgroup/inner")));
+    }
+
+    fn said(group: &Path, file: &str) -> String {
+        fs::read_to_string(group.join(file)).unwrap_or_else(|error| format!("{file}: {error}"))
+    }
+
+    /// A folder takes what is written to it as the kernel would.
+    #[test]
+    fn a_group_of_version_two_bounds_memory_without_swap_as_a_whole_and_processes() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
+        let group = two(parent.path(), "prunella-1-0", 4096, 10).unwrap();
+        assert_eq!(said(parent.path(), "cgroup.subtree_control"), "+memory +pids");
+        for (file, value) in
+            [("memory.max", "4096"), ("memory.swap.max", "0"), ("memory.oom.group", "1"), ("pids.max", "11")]
+        {
+            assert_eq!(said(&group.path, file), value, "{file}");
+        }
+        let path = group.path.clone();
+        let same = Group { path: path.clone(), version: Version::Two };
+        let groups = Cgroup { memory: Some(group), processes: Some(same) };
+        fs::write(path.join("cgroup.procs"), "").unwrap();
+        let entrances = groups.entrances();
+        assert_eq!(entrances.len(), 1);
+        assert_eq!(entrances[0].0, Bounds { memory: true, processes: true });
+        for (events, expected) in [("oom 3\noom_kill 0\n", false), ("oom 0\noom_kill 1\n", true)] {
+            fs::write(path.join("memory.events"), events).unwrap();
+            assert_eq!(groups.out_of_memory(), expected, "{events}");
+        }
+        drop(groups);
+        assert_eq!(said(&path, "cgroup.kill"), "1");
+    }
+
+    #[test]
+    fn without_its_controllers_there_is_no_group_of_version_two() {
+        let parent = tempfile::tempdir().unwrap();
+        for given in ["hugetlb\n", "memory\n", "pids\n", ""] {
+            fs::write(parent.path().join("cgroup.controllers"), given).unwrap();
+            assert!(two(parent.path(), "x", 1, 1).is_none(), "{given:?}");
+        }
+        assert!(!parent.path().join("x").exists());
+    }
+
+    #[test]
+    fn groups_of_version_one_are_entered_each() {
+        let parent = tempfile::tempdir().unwrap();
+        let memory = one(parent.path(), "memory", &[("memory.limit_in_bytes", "4096")]).unwrap();
+        let processes = one(parent.path(), "pids", &[("pids.max", "11")]).unwrap();
+        for group in [&memory, &processes] {
+            fs::write(group.path.join("cgroup.procs"), "").unwrap();
+        }
+        fs::write(memory.path.join("memory.oom_control"), "under_oom 0\noom_kill 2\n").unwrap();
+        let groups = Cgroup { memory: Some(memory), processes: Some(processes) };
+        let bounds: Vec<Bounds> = groups.entrances().into_iter().map(|(bounds, _)| bounds).collect();
+        let one = |memory| Bounds { memory, processes: !memory };
+        assert_eq!(bounds, [one(true), one(false)]);
+        assert!(groups.out_of_memory());
     }
 }

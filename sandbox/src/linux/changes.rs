@@ -115,6 +115,10 @@ pub(crate) fn compare(
             let known = before.is_some_and(|before| before.kind == Kind::File)
                 || overlay.is_some_and(|overlay| kind(overlay.lower, path) == Some(Kind::File));
             found.insert(path.clone(), if known { How::Changed } else { How::Added });
+            if overlay.is_some_and(|overlay| kind(overlay.lower, path) == Some(Kind::Folder)) {
+                // It stands where there was a folder.
+                removed(overlay, path, &mut found);
+            }
         }
     }
     for (path, stamp) in &start.entries {

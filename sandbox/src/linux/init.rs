@@ -1,25 +1,29 @@
-//! The helper: becomes the sandbox's first process, builds it, runs the command in it, and says how that went.
+//! The helper: a server, and what it turns into for every job: the sandbox's first process, which builds it, runs the
+//! command in it, and says how that went.
 //!
-//! Started with an empty environment and nothing but descriptors 0 (the socket to the launcher), 1 and 2 (the
-//! command's output). It stays single-threaded. Two processes of it live while a command runs: the outer one, which
-//! only waits, and the first process of the new process-id namespace, with whose end the kernel ends every other.
+//! Started with an empty environment and nothing but descriptor 0, the control socket. It stays single-threaded. While
+//! a command runs there is one process of it beside the server, the first of a new process-id namespace, with whose end
+//! the kernel ends every other.
 
 mod command;
 mod filter;
 mod idmap;
 mod repo;
 mod root;
+mod server;
 mod supervise;
 mod wire;
 
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::UnshareFlags;
 
-use super::spec::{INSIDE_ID, Identity, Message};
-use super::sys::{self, Fork};
+use super::spec::{Bounds, Done, INSIDE_ID, Identity, Message};
+use super::sys;
+use filter::Filters;
+use server::Newborn;
 use wire::{Order, Wire};
 
 /// A step of the set-up that failed.
@@ -54,75 +58,26 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
 
 /// Runs the helper to its end.
 pub(crate) fn main() -> ! {
-    let code = match outer() {
-        Ok(()) => 0,
-        Err(()) => 1,
+    let done = match server::serve() {
+        Ok(Some(newborn)) => first_process(newborn),
+        Ok(None) => Ok(()),
+        Err(_) => Err(()),
     };
-    sys::exit_now(code)
-}
-
-/// The outer process: enters the namespaces, starts the first process, waits for it.
-fn outer() -> Result<(), ()> {
-    // Nothing inherited survives but the three streams, whoever started us.
-    sys::close_from(3).map_err(drop)?;
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(drop)?;
-    // A session of our own: no terminal, and no process group shared with the launcher.
-    let _ = rustix::process::setsid();
-    let mut wire = Wire::take_over_stdin().map_err(drop)?;
-    let order = match wire.receive() {
-        Ok(order) => order,
-        Err(fail) => return wire.failed(fail),
-    };
-    match start(&mut wire, &order) {
-        Ok(Some(init)) => {
-            drop(order);
-            drop(wire);
-            let _ = rustix::process::waitpid(Some(init), WaitOptions::empty());
-            Ok(())
-        }
-        Ok(None) => first_process(&mut wire, order),
-        Err(fail) => wire.failed(fail),
-    }
-}
-
-/// Enters the namespaces and forks; gives the first process's number to the outer process and nothing to the new one.
-fn start(wire: &mut Wire, order: &Order) -> Result<Option<Pid>, Fail> {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let namespaces = UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWNET
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
-    match order.spec.identity {
-        Identity::Drop(_) => sys::unshare(namespaces).at("namespaces", "unshare")?,
-        Identity::UserNamespace => {
-            let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-            // In two calls, so that what is refused is known by its name.
-            sys::unshare(UnshareFlags::NEWUSER).at("user namespace", "unshare")?;
-            let map = |file: &str, text: String| {
-                std::fs::write(format!("/proc/self/{file}"), text).at("user namespace", file)
-            };
-            map("setgroups", "deny".into())?;
-            map("uid_map", format!("{INSIDE_ID} {} 1", uid.as_raw()))?;
-            map("gid_map", format!("{INSIDE_ID} {} 1", gid.as_raw()))?;
-            sys::unshare(namespaces).at("namespaces", "unshare")?;
-        }
-    }
-    match sys::fork().at("fork", "")? {
-        Fork::Child => Ok(None),
-        Fork::Parent(init) => {
-            let pidfd = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty())
-                .at("pidfd", "pidfd_open")?;
-            wire.send_with(&Message::Init, &pidfd).at("report", "")?;
-            Ok(Some(init))
-        }
-    }
+    sys::exit_now(i32::from(done.is_err()))
 }
 
 /// The first process: builds the sandbox, starts the command, watches it, reports.
-fn first_process(wire: &mut Wire, mut order: Order) -> Result<(), ()> {
-    match prepare_and_run(wire, &mut order) {
+fn first_process(newborn: Newborn) -> Result<(), ()> {
+    // It dies with the server, and the server goes with the launcher. (When the launcher hangs up, it ends by itself.)
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(drop)?;
+    let Newborn { socket, outputs: [stdout, stderr], identity, host_ids, idmap, groups, filters } = newborn;
+    rustix::stdio::dup2_stdout(&stdout).map_err(drop)?;
+    rustix::stdio::dup2_stderr(&stderr).map_err(drop)?;
+    drop((stdout, stderr));
+    let mut wire = Wire::new(socket);
+    let done = settle(&mut wire, identity, host_ids, groups)
+        .and_then(|memory_is_bounded| prepare_and_run(&mut wire, idmap, &filters, memory_is_bounded));
+    match done {
         Ok(done) => wire.send(&Message::Done(done)).map_err(drop),
         Err(fail) => {
             sys::kill_everything();
@@ -131,27 +86,67 @@ fn first_process(wire: &mut Wire, mut order: Order) -> Result<(), ()> {
     }
 }
 
-fn prepare_and_run(wire: &mut Wire, order: &mut Order) -> Result<super::spec::Done, Fail> {
-    // The outer process dies with the launcher, and this one with the outer.
-    set_parent_process_death_signal(Some(Signal::KILL)).at("prctl", "PDEATHSIG")?;
+/// Makes itself at home in the new namespaces; says whether a control group bounds its memory.
+fn settle(
+    wire: &mut Wire,
+    identity: Identity,
+    (uid, gid): (u32, u32),
+    groups: Vec<(Bounds, OwnedFd)>,
+) -> Result<bool, Fail> {
+    rustix::process::setsid().at("setsid", "")?;
+    let mut bounded = Bounds { memory: false, processes: false };
+    for (bounds, procs) in groups {
+        // Zero is whoever writes it.
+        if rustix::io::write(&procs, b"0").is_ok() {
+            bounded.memory |= bounds.memory;
+            bounded.processes |= bounds.processes;
+        }
+    }
+    if !bounded.memory {
+        wire.missing("a control group for memory (a watcher stands in)")?;
+    }
+    if !bounded.processes {
+        wire.missing("a control group for processes (a limit of the user stands in)")?;
+    }
+    if matches!(identity, Identity::UserNamespace) {
+        let map = |file: &str, text: String| {
+            std::fs::write(format!("/proc/self/{file}"), text).at("user namespace", file)
+        };
+        map("setgroups", "deny".into())?;
+        map("uid_map", format!("{INSIDE_ID} {uid} 1"))?;
+        map("gid_map", format!("{INSIDE_ID} {gid} 1"))?;
+    }
+    // Only now: the maps of a process that is not dumpable belong to root.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .at("prctl", "DUMPABLE")?;
+    // Now that the groups are entered they are what is seen as the top.
+    sys::unshare(UnshareFlags::NEWCGROUP).at("namespaces", "cgroup")?;
     rustix::system::sethostname(b"sandbox").at("hostname", "")?;
+    Ok(bounded.memory)
+}
+
+fn prepare_and_run(
+    wire: &mut Wire,
+    idmap: Option<OwnedFd>,
+    filters: &Filters,
+    memory_is_bounded: bool,
+) -> Result<Done, Fail> {
+    let mut order: Order = wire.receive()?;
     if order.spec.loopback {
         let socket =
             rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
                 .at("loopback", "socket")?;
         sys::loopback_up(std::os::fd::AsFd::as_fd(&socket)).at("loopback", "up")?;
     }
-    let built = root::build(wire, &order.spec, order.idmap.take())?;
+    let built = root::build(wire, &order.spec, idmap)?;
     let blobs = order.split()?;
     root::write_own_files(&order.spec, &blobs.files)?;
     let start = repo::prepare(&order.spec, &blobs.edits, &built)?;
     root::seal(&built)?;
     drop(blobs);
     let channel: Option<OwnedFd> = order.channel.take();
-    let filter = filter::compile(order.spec.loopback)?;
-    let child = command::start(wire, &order.spec, channel, &filter)?;
-    command::confine_init(&filter)?;
-    supervise::watch(wire, &order.spec, child, &built, &start)
+    command::confine(filters.of(order.spec.loopback)?)?;
+    let child = command::start(wire, &order.spec, channel)?;
+    command::keep_little()?;
+    supervise::watch(wire, &order.spec, child, &built, &start, memory_is_bounded)
 }

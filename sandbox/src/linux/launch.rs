@@ -1,23 +1,20 @@
 //! Starts a helper, follows it to its end, and says how the job ended.
 
-use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::io::{self, IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags,
-};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::process::Signal;
 
 use super::cgroup::Cgroup;
 use super::remedy::remedy;
-use super::spawner::Spawner;
-use super::spec::{Done, How, Message, Spec, Stop};
+use super::server::Server;
+use super::spec::{Done, How, Identity, Message, PROTOCOL, Spec, Start, Stop};
 use crate::job::Job;
 use crate::report::{Change, End, Isolation, Report, Usage};
 use crate::streams::Streams;
@@ -45,9 +42,9 @@ enum Reason {
 /// A set-up that failed.
 #[derive(Debug)]
 pub(super) struct Failed {
-    step: String,
-    message: String,
-    errno: Option<i32>,
+    pub(super) step: String,
+    pub(super) message: String,
+    pub(super) errno: Option<i32>,
 }
 
 impl Failed {
@@ -77,7 +74,7 @@ fn io(step: &str) -> impl Fn(io::Error) -> Failed {
 struct Run {
     socket: UnixStream,
     messages: Vec<u8>,
-    init: Option<OwnedFd>,
+    init: OwnedFd,
     silent: bool,
     missing: Vec<String>,
     failed: Option<Failed>,
@@ -86,59 +83,14 @@ struct Run {
     done: Option<Done>,
 }
 
-/// Runs `spec` with the helper `command`.
-pub(super) fn run(
-    spawner: &Spawner,
-    mut command: Command,
-    mut spec: Spec,
-    blobs: &[u8],
-    job: &Job,
-) -> Result<Report, Failed> {
-    let (ours, theirs) = UnixStream::pair().map_err(io("socket"))?;
-    ours.set_write_timeout(Some(SETUP)).map_err(io("socket"))?;
-    let program = command.get_program().to_string_lossy().into_owned();
-    command
-        .env_clear()
-        .current_dir("/")
-        .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = spawner.spawn(command).map_err(|error| Failed {
-        step: "helper".into(),
-        message: format!("{program}: {error}"),
-        errno: error.raw_os_error(),
-    })?;
-    let mut cgroup = Cgroup::new(spec.memory, spec.processes);
-    let result = follow(&mut child, ours, &mut spec, blobs, job, &mut cgroup);
-    // Whatever happened, nothing of it stays; the control group goes last, when it is empty.
-    let _ = child.kill();
-    let _ = child.wait();
-    drop(cgroup);
-    result
-}
-
-fn follow(
-    child: &mut Child,
-    socket: UnixStream,
-    spec: &mut Spec,
-    blobs: &[u8],
-    job: &Job,
-    cgroup: &mut Cgroup,
-) -> Result<Report, Failed> {
-    cgroup.add(child.id());
-    spec.watch_memory = !cgroup.bounds_memory();
-    let mut missing = Vec::new();
-    if !cgroup.bounds_memory() {
-        missing.push("a control group for memory (a watcher stands in)".to_owned());
-    }
-    if !cgroup.bounds_processes() {
-        missing.push("a control group for processes (a limit of the user stands in)".to_owned());
-    }
-
+/// Runs `spec` in a sandbox that `server` starts.
+pub(super) fn run(server: &Server, spec: &Spec, blobs: &[u8], job: &Job) -> Result<Report, Failed> {
+    let (socket, theirs) = UnixStream::pair().map_err(io("socket"))?;
+    socket.set_write_timeout(Some(SETUP)).map_err(io("socket"))?;
     let keep = job.limits.output_keep;
-    let mut sources = Vec::new();
-    sources.extend(child.stdout.take().map(|stream| (OwnedFd::from(stream), keep)));
-    sources.extend(child.stderr.take().map(|stream| (OwnedFd::from(stream), keep)));
+    let (stdout, to_stdout) = io::pipe().map_err(io("streams"))?;
+    let (stderr, to_stderr) = io::pipe().map_err(io("streams"))?;
+    let mut sources = vec![(OwnedFd::from(stdout), keep), (OwnedFd::from(stderr), keep)];
     let channel = if job.channel {
         let (reader, writer) = io::pipe().map_err(io("channel"))?;
         let most = usize::try_from(job.limits.output_max).unwrap_or(usize::MAX);
@@ -148,39 +100,51 @@ fn follow(
         None
     };
     let mut streams = Streams::new(sources).map_err(io("streams"))?;
+
+    server.run()?;
+    let cgroup = Cgroup::new(spec.memory, spec.processes);
+    let (groups, entrances): (Vec<_>, Vec<_>) = cgroup.entrances().into_iter().unzip();
+    let owner = matches!(spec.identity, Identity::Drop(_)) && !spec.copy;
+    let owner = owner.then(|| std::fs::metadata(&spec.tree).ok()).flatten();
+    let start = Start {
+        protocol: PROTOCOL,
+        identity: spec.identity,
+        owner: owner.map(|owner| (owner.uid(), owner.gid())),
+        groups,
+    };
+    let mut descriptors = vec![theirs.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()];
+    descriptors.extend(entrances.iter().map(AsFd::as_fd));
+    let init = server.start(start, &descriptors)?;
+    drop((theirs, to_stdout, to_stderr, entrances));
+
     let mut run = Run {
         socket,
         messages: Vec::new(),
-        init: None,
+        init,
         silent: false,
-        missing,
+        missing: Vec::new(),
         failed: None,
         started: None,
         stopped: None,
         done: None,
     };
-    // A helper that dies early says why; that beats the broken pipe it leaves.
+    // A first process that dies early says why; that beats the broken pipe it leaves.
     let sent = run.send_order(spec, blobs, channel);
-    let reason = run.attend(&mut streams, cgroup, job);
+    let reason = run.attend(&mut streams, &cgroup, job);
     let ended = Instant::now();
     streams.drain(job.limits.output_max.saturating_add(1 << 20));
     if run.done.is_none() && run.failed.is_none() && run.started.is_none() {
-        let status = {
-            let _ = child.kill();
-            child.wait()
-        };
         run.failed = Some(match (reason, sent) {
             (Some(Reason::Setup), _) => {
                 Failed::new("set-up", format!("took longer than {} s", SETUP.as_secs()))
             }
             (_, Err(error)) => io("helper")(error),
-            (_, Ok(())) => {
-                let how = status.map(|status| status.to_string()).unwrap_or_default();
-                Failed::new("helper", format!("ended before it said anything ({how})"))
-            }
+            (_, Ok(())) => Failed::new("helper", "ended before it said anything"),
         });
     }
     let oom = cgroup.out_of_memory();
+    // The group goes last, when it is empty.
+    drop(cgroup);
     Ok(run.report(streams, reason, oom, ended, job))
 }
 
@@ -246,55 +210,41 @@ impl Run {
         }
     }
 
-    /// Waits for something to happen; says whether the first process, or a helper without one, is dead.
+    /// Waits for something to happen; says whether the first process is dead.
     fn wait(&mut self, streams: &Streams, time: Duration) -> bool {
         let (mut talked, mut dead) = (false, false);
         {
             let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(5);
+            polled.push(PollFd::from_borrowed_fd(self.init.as_fd(), PollFlags::IN));
             // A socket that has hung up would wake this up for ever.
             if !self.silent {
                 polled.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
-            }
-            if let Some(init) = &self.init {
-                polled.push(PollFd::from_borrowed_fd(init.as_fd(), PollFlags::IN));
             }
             polled.extend(streams.poll_fds());
             let time = Timespec::try_from(time).ok();
             if rustix::event::poll(&mut polled, time.as_ref()).is_ok() {
                 let mut woken = polled.iter().map(|fd| !fd.revents().is_empty());
+                dead = woken.next() == Some(true);
                 talked = !self.silent && woken.next() == Some(true);
-                dead = self.init.is_some() && woken.next() == Some(true);
             }
         }
         if talked || dead {
             self.listen();
         }
-        dead || (self.silent && self.init.is_none())
+        dead
     }
 
     fn kill(&self) {
-        if let Some(init) = &self.init {
-            let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
-        }
+        let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
     }
 
     /// Reads all messages that are there.
     fn listen(&mut self) {
         let mut chunk = vec![0u8; 64 << 10];
         loop {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut control = RecvAncillaryBuffer::new(&mut space);
-            let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-            let got =
-                rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(&mut chunk)], &mut control, flags);
-            for message in control.drain() {
-                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                    self.init = descriptors.last().or(self.init.take());
-                }
-            }
-            match got {
-                Ok(got) if got.bytes > 0 && self.messages.len() < MAX_MESSAGES => {
-                    self.messages.extend_from_slice(chunk.get(..got.bytes).unwrap_or_default());
+            match rustix::net::recv(&self.socket, chunk.as_mut_slice(), RecvFlags::DONTWAIT) {
+                Ok((got, _)) if got > 0 && self.messages.len() < MAX_MESSAGES => {
+                    self.messages.extend_from_slice(chunk.get(..got).unwrap_or_default());
                 }
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => break,
                 _ => {
@@ -311,7 +261,6 @@ impl Run {
 
     fn take(&mut self, line: &[u8]) {
         match serde_json::from_slice(line) {
-            Ok(Message::Init) => {}
             Ok(Message::Missing(what)) => self.missing.push(what),
             Ok(Message::Failed { step, message, errno }) => {
                 self.failed.get_or_insert(Failed { step, message, errno });
@@ -358,11 +307,7 @@ impl Run {
             Isolation::Reduced { missing: self.missing }
         };
         let end = if let Some(failed) = self.failed {
-            let mut end = failed.end();
-            if let (End::CouldNotStart { message, .. }, false) = (&mut end, stderr.kept.is_empty()) {
-                message.push_str(&format!(" ({})", stderr.text().trim()));
-            }
-            end
+            failed.end()
         } else if reason == Some(Reason::Wall) || reason == Some(Reason::Setup) {
             End::TimedOut
         } else if killed_for_cpu {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Component, Path, PathBuf};
 
-use super::spec::{Identity, MAX_SPEC, PROTOCOL, Spec, SpecEdit, SpecFile};
+use super::spec::{Identity, MAX_SPEC, Spec, SpecEdit, SpecFile};
 use crate::environment::{self, Places};
 use crate::job::{Job, Network};
 use crate::paths;
@@ -53,7 +53,6 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
         return Err("files and edits are larger than a job may be".into());
     }
     let spec = Spec {
-        protocol: PROTOCOL,
         identity,
         tree,
         copy,
@@ -69,7 +68,6 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
         protect: job.protect.clone(),
         cpu_seconds: job.limits.cpu.as_secs().max(1),
         memory: job.limits.memory,
-        watch_memory: false,
         processes: job.limits.processes,
         disk: job.limits.disk,
         loopback: job.network == Network::Loopback,

@@ -10,7 +10,11 @@ pub(super) fn remedy(step: &str, errno: Option<i32>) -> String {
             .ok()
             .and_then(|text| text.trim().parse::<i64>().ok())
     };
-    let refused = matches!(errno, Some(libc::EPERM | libc::EACCES | libc::ENOSPC | libc::EUSERS));
+    // Filters of container engines answer with the first; sandboxed kernels that know no namespaces with the last two.
+    let refused = matches!(
+        errno,
+        Some(libc::EPERM | libc::EACCES | libc::ENOSPC | libc::EUSERS | libc::ENOSYS | libc::EINVAL)
+    );
     match step {
         "user namespace" | "namespaces" | "mounts" if refused => {
             if sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {

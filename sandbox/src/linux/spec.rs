@@ -1,7 +1,9 @@
 //! What the launcher tells the helper, and what the helper tells the launcher.
 //!
-//! One Unix socket, the helper's descriptor 0, carries both: first a byte with the record channel attached, a length
-//! and the [`Spec`] as JSON, then the blobs it points into; back come [`Message`]s, one JSON object a line.
+//! The helper is a server: over the socket that is its descriptor 0 it is sent [`Request`]s, one a packet, and answers
+//! each with a [`Reply`]. Every job has a socket of its own, between the launcher and the sandbox's first process: first
+//! comes a byte with the record channel attached, a length and the [`Spec`] as JSON, then the blobs it points into; back
+//! come [`Message`]s, one JSON object a line.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,16 +11,56 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Changes with every change of these types, so that a helper of another build is refused rather than misread.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// Most bytes a spec or its blobs may have.
 pub(crate) const MAX_SPEC: u64 = 512 << 20;
 
-/// Everything the helper needs to know.
+/// Most bytes a request or a reply may have.
+pub(crate) const MAX_REQUEST: usize = 4096;
+
+/// What the server is asked.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Spec {
+pub(crate) enum Request {
+    /// For a new sandbox.
+    Start(Start),
+    /// To end: no more will be asked. (Who hangs up without a word has died.)
+    Leave,
+}
+
+/// Asks for the first process of a new sandbox. With it come the job's socket, what will be standard output and standard
+/// error, and the open `cgroup.procs` of each group.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
     /// [`PROTOCOL`] of the launcher.
     pub(crate) protocol: u32,
+    /// Who the command will be.
+    pub(crate) identity: Identity,
+    /// User and group of the tree, where they are to look like the command's.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// The control groups to enter.
+    pub(crate) groups: Vec<Bounds>,
+}
+
+/// What a control group bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bounds {
+    pub(crate) memory: bool,
+    pub(crate) processes: bool,
+}
+
+/// The answer to a [`Start`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// The first process exists; a descriptor of it is attached.
+    Started,
+    /// There is none.
+    Failed { step: String, message: String, errno: Option<i32> },
+}
+
+/// Everything the first process needs to know.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Spec {
     /// Who the command will be.
     pub(crate) identity: Identity,
     /// The pristine tree.
@@ -43,8 +85,6 @@ pub(crate) struct Spec {
     pub(crate) cpu_seconds: u64,
     /// Memory in bytes.
     pub(crate) memory: u64,
-    /// Whether the helper has to watch memory because no cgroup does.
-    pub(crate) watch_memory: bool,
     /// Processes at once.
     pub(crate) processes: u64,
     /// Bytes of tree and temporary files.
@@ -85,8 +125,6 @@ pub(crate) const INSIDE_ID: u32 = 1000;
 /// What the helper says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Message {
-    /// The sandbox's first process exists; a descriptor of it is attached.
-    Init,
     /// A part of the isolation cannot be had here.
     Missing(String),
     /// The set-up failed; the command did not run.

@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
@@ -38,6 +39,23 @@ pub(super) fn fork() -> io::Result<Fork> {
     }
 }
 
+/// Forks into new namespaces. The caller must be single-threaded.
+pub(super) fn fork_into(namespaces: UnshareFlags) -> io::Result<Fork> {
+    let flags = libc::c_long::from(namespaces.bits().cast_signed()) | libc::c_long::from(libc::SIGCHLD);
+    // SAFETY: without a stack and without `CLONE_VM` this is `fork`: the child has a copy of all memory. As there, the
+    // one thread leaves no lock in a state of its own. All other arguments are unused with these flags.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Fork::Child),
+        pid => i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .map(Fork::Parent)
+            .ok_or_else(|| io::Error::other("clone gave no process id")),
+    }
+}
+
 /// Ends this process at once, without running anything that was registered for its end.
 pub(super) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and does not return; nothing of this process is used afterwards.
@@ -66,6 +84,12 @@ pub(super) fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> io
         libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 },
         recursive,
     )
+}
+
+/// Clears attributes of the one mount at `fd`.
+pub(super) fn mount_clear(fd: BorrowedFd<'_>, clear: u64) -> io::Result<()> {
+    let attributes = libc::mount_attr { attr_set: 0, attr_clr: clear, propagation: 0, userns_fd: 0 };
+    set_attributes(fd, attributes, false)
 }
 
 /// Makes a detached mount show its files under other owners, as the user namespace `userns` maps them.
@@ -102,19 +126,29 @@ pub(super) fn kill_everything() {
     }
 }
 
-/// CPU milliseconds and largest resident size in bytes of the ended children and theirs.
-pub(super) fn usage_of_children() -> (u64, u64) {
+/// Processor time, user's and system's, and largest resident size in bytes of the ended children and theirs.
+pub(crate) fn usage_of_children() -> (Duration, u64) {
+    usage(libc::RUSAGE_CHILDREN)
+}
+
+/// The same of this process.
+pub(crate) fn usage_of_self() -> (Duration, u64) {
+    usage(libc::RUSAGE_SELF)
+}
+
+fn usage(whose: libc::c_int) -> (Duration, u64) {
     // SAFETY: `rusage` is plain integers, for which all zeroes is a value; the call fills it in.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+        libc::getrusage(whose, &raw mut usage);
         usage
     };
-    let millis = |t: libc::timeval| {
-        u64::try_from(t.tv_sec).unwrap_or(0) * 1000 + u64::try_from(t.tv_usec).unwrap_or(0) / 1000
+    let time = |t: libc::timeval| {
+        let micros = u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(t.tv_usec).unwrap_or(0);
+        Duration::from_micros(micros)
     };
     let peak = u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1024);
-    (millis(usage.ru_utime) + millis(usage.ru_stime), peak)
+    (time(usage.ru_utime) + time(usage.ru_stime), peak)
 }
 
 /// Brings the loopback interface of this network namespace up; `socket` is any internet socket in it.

@@ -1,5 +1,4 @@
 //! What the tests share.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be laid out has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

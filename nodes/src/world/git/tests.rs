@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod hostile;
+
 /// A repository in a folder of its own, which goes with it.
 pub(crate) struct Fixture {
     pub(crate) dir: tempfile::TempDir,

@@ -156,6 +156,8 @@ impl Tester {
     /// Exit 15 when nothing decisive can be collected, 31 when the sandbox cannot start, 2 for settings that cannot be
     /// followed.
     pub fn baseline(&self, request: &BaselineRequest) -> Result<BaselineResponse, EffectError> {
+        // A policy that cannot be followed is told before anything is paid for.
+        self.policy(&request.commit)?;
         let base = self.prepare(&request.commit, request.command.as_deref())?;
         let failed = base
             .data
@@ -302,7 +304,7 @@ pub(crate) fn failed_test(id: &str, path: &str, failure: Option<&Failure>) -> Fa
 }
 
 /// A cache that cannot be written costs time, not truth.
-fn keep(path: &std::path::Path, data: &Data) {
+pub(crate) fn keep(path: &std::path::Path, data: &impl Serialize) {
     if let (Some(folder), Ok(bytes)) = (path.parent(), serde_json::to_vec(data)) {
         let _ = std::fs::create_dir_all(folder);
         let draft = path.with_extension(format!("{}.draft", super::canary::token()));

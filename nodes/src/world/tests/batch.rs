@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Tester;
 use super::jobs::{Start, Step};
 use super::probe::outcomes;
+use super::workers::workers;
 use crate::effects::ProbeOutcome;
 use crate::types::Reproduction;
 use crate::world::git::FileEdit;
@@ -61,7 +62,7 @@ impl Tester {
             base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit.max(30.0));
         warm.files = generated.into_iter().collect();
         warm.learn = true;
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+        let workers = workers(1).min(MAX_WORKERS);
         let size = steps.len().div_ceil(workers).clamp(1, CHUNK);
         let chunks: Vec<&[Step]> = steps.chunks(size).collect();
         let mut out = Vec::with_capacity(steps.len());

@@ -41,6 +41,8 @@ pub struct Findings {
     pub seconds: f64,
     /// `full`, or what is missing.
     pub isolation: String,
+    /// What the repository's policy allows and protects, in a phrase; `default` when it says nothing.
+    pub policy: String,
 }
 
 impl Tester {
@@ -49,6 +51,7 @@ impl Tester {
     /// # Errors
     /// As [`Tester::baseline`].
     pub fn doctor(&self, commit: &str, command: Option<&[String]>) -> Result<Findings, EffectError> {
+        let policy = self.policy(commit)?;
         let base = self.prepare(commit, command)?;
         let settings = &base.settings;
         let facts = &settings.interpreter.facts;
@@ -77,6 +80,7 @@ impl Tester {
             not_runnable: base.data.broken.iter().map(|b| format!("{}: {}", b.path, b.why)).collect(),
             seconds: base.data.seconds,
             isolation: base.data.isolation.clone(),
+            policy: policy.words(),
         })
     }
 }

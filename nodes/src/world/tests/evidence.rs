@@ -1,5 +1,7 @@
 //! From what was seen to a number: how far a verdict `fixed` can be believed.
 
+use super::judge::Apart;
+use crate::page::SHARED_PROCESS;
 use crate::types::ReproductionKind;
 
 /// What was seen of a candidate that passed.
@@ -15,16 +17,24 @@ pub(crate) struct Evidence {
     pub(crate) alternatives: u64,
     /// Tests that passed before and still do.
     pub(crate) kept: u64,
+    /// How many of them pass with the code under test in a process of its own, too.
+    pub(crate) kept_apart: u64,
     /// What in the added code is worth a person's eye.
     pub(crate) flags: Vec<String>,
     /// Whether tests of ours in the suite were reported truly.
     pub(crate) canaries: bool,
     /// How many twins of the reproduction did what they must.
     pub(crate) twins: usize,
+    /// Mutants of the candidate that the reproduction noticed.
+    pub(crate) mutants: usize,
+    /// What the decisive tests said with the code under test in a process of its own.
+    pub(crate) apart: Vec<Apart>,
     /// Tests set aside.
     pub(crate) flaky: usize,
     /// Modules that cannot be run here.
     pub(crate) not_runnable: usize,
+    /// What is worth saying and lowers nothing.
+    pub(crate) notes: Vec<String>,
 }
 
 /// The confidence, 0 to 1, and what it is made of. Each part only lowers what the reproduction's kind allows; the
@@ -53,6 +63,10 @@ pub(crate) fn weigh(seen: &Evidence) -> (f64, Vec<String>) {
         0 => lower(0.30, "no other test passes at the base: nothing guards the rest".to_owned()),
         n @ 1..10 => lower(0.05, format!("only {n} other tests guard the rest")),
         n => lower(0.0, format!("{n} tests that passed still pass")),
+    }
+    if seen.kept_apart > 0 {
+        let phrase = format!("{} of them with the code in a process of its own, too", seen.kept_apart);
+        lower(0.0, phrase);
     }
     match seen.lines {
         None => lower(0.02, "unknown which changed lines ran".to_owned()),
@@ -87,17 +101,53 @@ pub(crate) fn weigh(seen: &Evidence) -> (f64, Vec<String>) {
             ),
         );
     }
+    if seen.mutants > 0 {
+        lower(0.0, format!("{} mutants of the changed code make the reproduction fail again", seen.mutants));
+    }
+    let (by, phrase) = apart(&seen.apart);
+    lower(by, phrase);
     if seen.flaky > 0 {
         lower(0.02, format!("{} flaky tests set aside", seen.flaky));
     }
     if seen.not_runnable > 0 {
         lower(0.02, format!("{} modules of tests cannot be run here", seen.not_runnable));
     }
+    for note in &seen.notes {
+        lower(0.0, note.clone());
+    }
     for flag in &seen.flags {
         lower(0.10, format!("to look at: {flag}"));
     }
     // Hundredths are more than it means.
     ((confidence.clamp(0.05, 1.0) * 100.0).round() / 100.0, phrases)
+}
+
+/// What is lost where the code under test may have had a hand in its own verdict.
+fn apart(seen: &[Apart]) -> (f64, String) {
+    let told = format!("{SHARED_PROCESS}, which could bend what it reports");
+    for one in seen {
+        if let Apart::Withdrawn(why) = one {
+            return (
+                0.15,
+                format!("with the code in a process of its own the reproduction does not pass ({why})"),
+            );
+        }
+    }
+    for one in seen {
+        match one {
+            Apart::Unsuited(why) => return (0.03, format!("{told} ({why})")),
+            Apart::Untried => return (0.03, told),
+            Apart::Confirmed | Apart::Withdrawn(_) => {}
+        }
+    }
+    if seen.is_empty() {
+        return (0.03, told);
+    }
+    (
+        0.0,
+        "the reproduction passes with the code in a process of its own, where it cannot bend the report"
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -112,6 +162,7 @@ mod tests {
             kept: 100,
             canaries: true,
             twins: 2,
+            apart: vec![Apart::Confirmed],
             ..Evidence::default()
         }
     }
@@ -120,13 +171,14 @@ mod tests {
     fn each_doubt_lowers_it_and_the_grave_ones_make_a_draft() {
         let (whole, phrases) = weigh(&best());
         assert!(whole >= 0.95, "{whole} {phrases:?}");
-        let grave: [fn(&mut Evidence); 6] = [
+        let grave: [fn(&mut Evidence); 7] = [
             |e| e.reproduction = Some(ReproductionKind::Generated),
             |e| e.isolation = "reduced: cgroup".to_owned(),
             |e| e.lines = Some((0, 2)),
             |e| e.kept = 0,
             |e| e.flags = vec!["a.py ends the process".to_owned()],
             |e| e.canaries = false,
+            |e| e.apart = vec![Apart::Confirmed, Apart::Withdrawn("it ended".to_owned())],
         ];
         for (i, doubt) in grave.iter().enumerate() {
             let mut seen = best();
@@ -137,5 +189,10 @@ mod tests {
         let mut seen = best();
         seen.alternatives = 3;
         assert!(weigh(&seen).0 < whole);
+        // A test that cannot be told over a socket is no reason to hide a good fix.
+        let mut seen = best();
+        seen.apart = vec![Apart::Unsuited("a mock is handed to the code".to_owned())];
+        let unsuited = weigh(&seen).0;
+        assert!(unsuited < whole && unsuited >= 0.9, "{unsuited}");
     }
 }

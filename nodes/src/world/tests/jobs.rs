@@ -18,6 +18,7 @@ use super::settings::Settings;
 /// The harness: our side of the tests' process.
 const HARNESS: &[(&str, &str)] = &[
     ("prunella_main.py", include_str!("harness/prunella_main.py")),
+    ("prunella_apart.py", include_str!("harness/prunella_apart.py")),
     ("prunella_child.py", include_str!("harness/prunella_child.py")),
     ("prunella_facts.py", include_str!("harness/prunella_facts.py")),
     ("prunella_pytest.py", include_str!("harness/prunella_pytest.py")),
@@ -83,6 +84,8 @@ pub(crate) struct Step {
     pub(crate) learn: bool,
     /// Whether unittest loads `extra` alone.
     pub(crate) only: bool,
+    /// Test modules, when they are to run in another process than the code under test; empty for one process.
+    pub(crate) apart: Vec<String>,
 }
 
 /// Everything about one start of the sandbox.
@@ -241,7 +244,11 @@ impl Launcher {
         }))
     }
 
-    fn perform(&self, job: &Job) -> Result<Report, EffectError> {
+    /// Runs a job.
+    ///
+    /// # Errors
+    /// Exit 31 when the sandbox cannot start.
+    pub(crate) fn perform(&self, job: &Job) -> Result<Report, EffectError> {
         let report = self.sandbox.run(job);
         if let End::CouldNotStart { step, message, remedy } = &report.end {
             let why = format!("the sandbox cannot start ({step}): {message}");

@@ -1,31 +1,48 @@
-//! Judges a candidate: gate, base, reproduction before and after, twins, the whole suite with canaries, verdict.
+//! Judges a candidate: gate, formatter, the decisive tests before and after, twins and mutants of them, the whole
+//! suite twice with canaries, verdict.
 //!
 //! Order of the words, the first that fits: `tampered`, `no_evidence`, `incomplete`, `not_fixed`, `regressed`, `fixed`.
 
+mod admit;
+mod apart;
+mod cache;
 mod change;
+mod decisive;
+mod format;
+mod judgement;
 mod lesson;
+mod many;
+mod own;
 mod suite;
 mod twins;
+mod wanted;
 
 use std::collections::BTreeSet;
 
 use prunella_engine::EffectError;
 use prunella_engine::blob::Blobs;
+use prunella_engine::types::Diff;
 use prunella_sandbox::Edit;
 
-use super::baseline::{Prepared, protected};
+use super::Tester;
+use super::baseline::Prepared;
 use super::evidence::{Evidence, weigh};
-use super::jobs::{Ran, Start, Step, isolation_word};
+use super::jobs::{Ran, Start, Step};
 use super::records::{Failure, Outcome, StepRecords};
-use super::{Tester, apply_parsed};
 use crate::effects::JudgeRequest;
-use crate::gate::{self, FilePatch, Refusal};
+use crate::gate::{FilePatch, Policy, Refusal};
 use crate::types::{Counts, Reproduction, ReproductionKind, Verdict, VerdictStatus};
 use crate::world::git::FileEdit;
 
+use many::Open;
+
+pub(crate) use apart::Apart;
+pub use judgement::{Judgement, SeenTest};
+pub use wanted::Wanted;
+
 /// Seconds that the reproduction may take by itself.
 const ALONE: f64 = 60.0;
-/// Tests that a patch turns green which are looked at one by one.
+/// Tests that a patch turns green which are looked at one by one, when nobody said which matter.
 const MAX_TARGETS: usize = 3;
 
 /// A test that must turn from red to green.
@@ -44,10 +61,26 @@ struct Case<'a> {
     base: &'a Prepared,
     commit: &'a str,
     patches: Vec<FilePatch>,
+    /// All files that the patch makes: what the candidate's tree is.
     edits: Vec<FileEdit>,
+    /// Those of them that tests run with.
+    laid: Vec<FileEdit>,
+    /// Test modules that the patch brings: run apart, never counted.
+    own: Vec<FileEdit>,
+    /// What a person should look at, by the gate.
+    notes: Vec<String>,
     /// A generated reproduction, laid over both sides.
     ours: Option<FileEdit>,
     protect: Vec<String>,
+    wanted: &'a Wanted,
+}
+
+/// What is asked of a candidate.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    reproduction: Option<&'a Reproduction>,
+    alternatives: u64,
+    wanted: &'a Wanted,
 }
 
 /// Why it is not `fixed`.
@@ -69,163 +102,162 @@ impl Fall {
     }
 }
 
+/// What steps run over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Base,
+    Candidate,
+}
+
 impl Tester {
     /// Judges a candidate. A refusal by the gate, a candidate that breaks off or cheats: all are verdicts.
     ///
     /// # Errors
     /// When the base cannot be judged by: exit 15, 31, 2 as [`Tester::baseline`]; 6 when the diff is not stored.
     pub fn judge(&self, request: &JudgeRequest, blobs: &dyn Blobs) -> Result<Verdict, EffectError> {
-        let diff = blobs
-            .get(&request.diff)
-            .map_err(|e| EffectError::new("tests.diff", super::STORE, e.to_string()))?;
-        self.verdict(
-            &request.commit,
-            request.command.as_deref(),
-            &String::from_utf8_lossy(&diff),
-            request.reproduction.as_ref().filter(|r| r.kind != ReproductionKind::None),
-            request.alternatives,
-        )
+        let store =
+            |e: prunella_engine::NodeError| EffectError::new("tests.diff", super::STORE, e.to_string());
+        let diff = blobs.get(&request.diff).map_err(store)?;
+        let ask = Ask {
+            reproduction: request.reproduction.as_ref().filter(|r| r.kind != ReproductionKind::None),
+            alternatives: request.alternatives,
+            wanted: &Wanted::default(),
+        };
+        let (commit, command) = (&request.commit, request.command.as_deref());
+        let mut judged = self.judged(commit, command, &String::from_utf8_lossy(&diff), ask)?;
+        if let Some(text) = judged.diff {
+            judged.verdict.judged = Some(Diff(blobs.put(text.as_bytes()).map_err(store)?));
+        }
+        Ok(judged.verdict)
     }
 
-    /// Judges somebody's patch without a reproduction: by the repository's own tests that fail at `commit` and pass
-    /// with it. Where it turns none green there is no evidence.
+    /// Judges somebody's patch without a reproduction: by the tests that `wanted` names, else by the repository's own
+    /// that fail at `commit` and pass with it. Where it turns none green there is no evidence.
     ///
     /// # Errors
-    /// As [`Tester::judge`].
+    /// As [`Tester::judge`]; exit 2 when `wanted` names a test that the base commit does not have.
     pub fn judge_patch(
         &self,
         commit: &str,
         command: Option<&[String]>,
         diff: &str,
-    ) -> Result<Verdict, EffectError> {
-        self.verdict(commit, command, diff, None, 0)
+        wanted: &Wanted,
+    ) -> Result<Judgement, EffectError> {
+        self.judged(commit, command, diff, Ask { reproduction: None, alternatives: 0, wanted })
     }
 
-    fn verdict(
+    fn judged(
         &self,
         commit: &str,
         command: Option<&[String]>,
         diff: &str,
-        reproduction: Option<&Reproduction>,
-        alternatives: u64,
-    ) -> Result<Verdict, EffectError> {
+        ask: Ask<'_>,
+    ) -> Result<Judgement, EffectError> {
+        let policy = self.policy(commit)?;
         let base = self.prepare(commit, command)?;
-        let mut verdict = Verdict {
-            before: count(&base, |id| base.data.tests.get(id).and_then(|test| test.outcome)),
-            flaky: base.flaky(),
-            command: base.words(),
-            isolation: base.data.isolation.clone(),
-            base_tree: base.tree_id.clone(),
-            reproduction_before: "not run".to_owned(),
-            reproduction_after: "not run".to_owned(),
-            ..Verdict::default()
-        };
-        let fall = match self.admit(&base, commit, diff, reproduction) {
-            Ok(case) => {
-                let laid: Vec<FileEdit> = case.edits.iter().chain(&case.ours).cloned().collect();
-                verdict.candidate_tree = self.repo.tree_with(commit, &laid)?;
-                match self.try_out(&case, reproduction, alternatives, &mut verdict)? {
-                    Ok(seen) => {
-                        (verdict.confidence, verdict.evidence) = weigh(&seen);
-                        verdict.status = VerdictStatus::Fixed;
-                        verdict.fixed = true;
-                        verdict.reason =
-                            "the reproduction failed before and passes now, and all that passed still does"
-                                .to_owned();
-                        return Ok(verdict);
-                    }
-                    Err(fall) => fall,
-                }
-            }
-            Err(refusal) => refused(&refusal),
-        };
-        verdict.status = fall.status;
-        verdict.lessons = vec![lesson::lesson(&fall, diff, &verdict.regressions)];
-        verdict.reason = fall.reason;
-        Ok(verdict)
+        ask.wanted.check(&base)?;
+        match self.begin(&base, &policy, commit, diff, ask)? {
+            Ok(open) => self.finish(&open, ask),
+            Err(refused) => Ok(refused),
+        }
     }
 
-    /// The gate.
-    fn admit<'a>(
+    /// The gate and the formatter; the inner error is the verdict of a refusal.
+    fn begin<'a>(
         &self,
         base: &'a Prepared,
+        policy: &Policy,
         commit: &'a str,
         diff: &str,
-        reproduction: Option<&Reproduction>,
-    ) -> Result<Case<'a>, Refusal> {
-        let patches = gate::parse(diff)?;
-        let mut tests = base.test_files();
-        tests.extend(reproduction.map(|r| r.path.0.clone()));
-        let known = gate::Base {
-            files: base.files.clone(),
-            tests: tests.clone(),
-            roots: base
-                .settings
-                .pythonpath
-                .iter()
-                .filter(|p| !p.starts_with('/'))
-                .cloned()
-                .chain([String::new()])
-                .collect(),
-            reserved: base.settings.interpreter.facts.stdlib.iter().cloned().collect(),
+        ask: Ask<'a>,
+    ) -> Result<Result<Open<'a>, Judgement>, EffectError> {
+        let mut out = Judgement::new(base, policy);
+        let case = match self.admit(base, commit, diff, policy, ask) {
+            Ok(case) => case,
+            Err(refusal) => {
+                out.fall(refused(&refusal), diff);
+                return Ok(Err(out));
+            }
         };
-        gate::check(&patches, &known, |path| self.repo.read(commit, path).ok().flatten())?;
-        let edits = apply_parsed(&self.repo, commit, &patches)?;
-        let ours = reproduction
-            .filter(|r| !r.source.is_empty())
-            .map(|r| (r.path.0.clone(), Some(r.source.clone().into_bytes())));
-        let mut protect = protected(&base.files, &tests);
-        protect.extend(ours.iter().map(|(path, _)| path.clone()));
-        let touched: BTreeSet<&str> = edits.iter().map(|(path, _)| path.as_str()).collect();
-        protect.retain(|path| !touched.contains(path.as_str()));
-        protect.sort();
-        protect.dedup();
-        Ok(Case { base, commit, patches, edits, ours, protect })
+        let (case, diff) = self.formatted(case, policy, diff, ask, &mut out)?;
+        let whole: Vec<FileEdit> = case.edits.iter().chain(&case.ours).cloned().collect();
+        out.verdict.candidate_tree = self.repo.tree_with(commit, &whole)?;
+        let key = out.key(&case, ask);
+        Ok(Ok(Open { case, out, diff, key }))
+    }
+
+    /// The verdict of a candidate that the gate let through: known, or found out.
+    fn finish(&self, open: &Open<'_>, ask: Ask<'_>) -> Result<Judgement, EffectError> {
+        let Open { case, diff, key, .. } = open;
+        if !ask.wanted.fresh
+            && let Some(known) = self.recall(key)
+        {
+            return Ok(known.about(diff));
+        }
+        let mut out = open.out.clone();
+        match self.try_out(case, ask, &mut out)? {
+            Ok(seen) => {
+                let verdict = &mut out.verdict;
+                (verdict.confidence, verdict.evidence) = weigh(&seen);
+                verdict.status = VerdictStatus::Fixed;
+                verdict.fixed = true;
+                verdict.reason =
+                    "the reproduction failed before and passes now, and all that passed still does"
+                        .to_owned();
+            }
+            Err(fall) => out.fall(fall, ""),
+        }
+        if !matches!(out.verdict.status, VerdictStatus::Tampered | VerdictStatus::Incomplete) {
+            out.own_tests = self.own_tests(case)?;
+        }
+        self.remember(key, &out);
+        Ok(out.about(diff))
     }
 
     fn try_out(
         &self,
         case: &Case<'_>,
-        reproduction: Option<&Reproduction>,
-        alternatives: u64,
-        verdict: &mut Verdict,
+        ask: Ask<'_>,
+        out: &mut Judgement,
     ) -> Result<Result<Evidence, Fall>, EffectError> {
-        if case
-            .edits
-            .iter()
-            .all(|(path, content)| self.repo.read(case.commit, path).ok().flatten() == *content)
-        {
-            return Ok(Err(Fall::new(VerdictStatus::NotFixed, "the patch changes nothing")));
+        let same = |(path, content): &FileEdit| self.repo.read(case.commit, path).ok().flatten() == *content;
+        if case.laid.iter().all(same) {
+            let reason = if case.laid.len() == case.edits.len() {
+                "the patch changes nothing"
+            } else {
+                "the patch changes nothing that the tests run with"
+            };
+            return Ok(Err(Fall::new(VerdictStatus::NotFixed, reason)));
         }
-        let (targets, green) = match reproduction {
-            Some(reproduction) => {
-                let target = Target {
-                    id: reproduction.test_id.clone(),
-                    path: reproduction.path.0.clone(),
-                    source: (!reproduction.source.is_empty()).then(|| reproduction.source.clone()),
-                    exception: reproduction.exception.clone(),
-                };
-                (vec![target], None)
-            }
-            None => match self.turned_green(case, verdict)? {
+        let (targets, green) = match (ask.reproduction, case.named()) {
+            (Some(reproduction), _) => (vec![Target::from(reproduction)], None),
+            (None, Some(targets)) => (targets, None),
+            (None, None) => match self.turned_green(case, out)? {
                 Ok(found) => found,
                 Err(fall) => return Ok(Err(fall)),
             },
         };
-        let mut twins = 0;
-        let mut lines = None;
-        for target in &targets {
-            match self.red_then_green(case, target, verdict)? {
-                Ok(seen) => {
-                    twins += seen.twins;
-                    lines = lines.or(seen.lines);
-                }
+        let reds = match self.red_then_green(case, &targets, out)? {
+            Ok(reds) => reds,
+            Err(fall) => return Ok(Err(fall)),
+        };
+        let mut evidence = Evidence::default();
+        for (target, red) in targets.iter().zip(&reds).take(MAX_TARGETS) {
+            let seen = match self.twins(case, target, red)? {
+                Ok(seen) => seen,
+                Err(fall) => return Ok(Err(fall)),
+            };
+            evidence.twins += seen.twins;
+            evidence.mutants += seen.mutants;
+            evidence.lines = evidence.lines.or(seen.lines);
+            match self.apart(case, target, red, seen.simple)? {
+                Ok(apart) => evidence.apart.push(apart),
                 Err(fall) => return Ok(Err(fall)),
             }
         }
         let suite = match green {
             Some(suite) => suite,
-            None => match self.suite(case, verdict)? {
+            None => match self.suite(case, out)? {
                 Ok(suite) => suite,
                 Err(fall) => return Ok(Err(fall)),
             },
@@ -233,111 +265,43 @@ impl Tester {
         if let Some(fall) = suite.regressed {
             return Ok(Err(fall));
         }
+        let mut flags = case.flags();
+        flags.extend(case.notes.iter().cloned());
         Ok(Ok(Evidence {
-            reproduction: reproduction.map(|r| r.kind),
-            isolation: verdict.isolation.clone(),
-            lines,
-            alternatives,
+            reproduction: match ask.reproduction {
+                Some(reproduction) => Some(reproduction.kind),
+                None => ask.wanted.brought.then_some(ReproductionKind::Generated),
+            },
+            isolation: out.verdict.isolation.clone(),
+            alternatives: ask.alternatives,
             kept: suite.kept,
-            flags: gate::flags(&case.patches),
+            kept_apart: suite.apart,
+            flags,
             canaries: suite.canaries,
-            twins,
-            flaky: verdict.flaky.len(),
+            flaky: out.verdict.flaky.len(),
             not_runnable: case.base.data.broken.len(),
+            notes: out.notes(),
+            ..evidence
         }))
     }
 
-    /// The target fails at the base as it must, passes with the candidate in a process of its own, and its twins fail.
-    fn red_then_green(
-        &self,
-        case: &Case<'_>,
-        target: &Target,
-        verdict: &mut Verdict,
-    ) -> Result<Result<twins::Seen, Fall>, EffectError> {
-        let step = || case.base.one_file(&target.path, Some(vec![target.id.clone()]), ALONE);
-        let (before, after) = std::thread::scope(|scope| {
-            let before = scope.spawn(|| self.over(case, false, vec![step()]));
-            let after = self.over(case, true, vec![step()]);
-            (join(before), after)
-        });
-        let (before, after) = (before?, after?);
-        let (red, green) = (before.steps.step(0), after.steps.step(0));
-        verdict.reproduction_before = describe(&red, &target.id);
-        verdict.reproduction_after = describe(&green, &target.id);
-        verdict.isolation = isolation_word(&after.report.isolation);
-        if verdict.isolation == "none" {
-            let reason = "it ran without isolation: what unguarded tests say is no evidence";
-            return Ok(Err(Fall::new(VerdictStatus::NoEvidence, reason)));
-        }
-        if let Some(fall) = wrong_red(&before, &red, target) {
-            return Ok(Err(fall));
-        }
-        if let Some(fall) = meddled(case, &after, &green) {
-            return Ok(Err(fall));
-        }
-        match green.outcome(&target.id) {
-            Some(Outcome::Passed) => {}
-            Some(outcome) => {
-                let what = if outcome == Outcome::Skipped { "is skipped" } else { "still fails" };
-                let fall = Fall::new(
-                    VerdictStatus::NotFixed,
-                    format!("the reproduction {what}: {}", verdict.reproduction_after),
-                );
-                return Ok(Err(fall.showing(&target.id, green.failure(&target.id))));
-            }
-            None if green.done.as_ref().is_some_and(|done| done.late) => {
-                return Ok(Err(Fall::new(
-                    VerdictStatus::NotFixed,
-                    format!("the reproduction does not end within {ALONE} s"),
-                )));
-            }
-            None => {
-                let fall = match broken(&green) {
-                    // It does not even import any more: an honest failure, if the runner came to its end.
-                    Some((path, failure)) if green.incomplete().is_none() => Fall::new(
-                        VerdictStatus::NotFixed,
-                        format!("{path} cannot be imported with the patch: {}", failure.message),
-                    )
-                    .showing(&path, Some(&failure)),
-                    _ => {
-                        let why = after
-                            .incomplete()
-                            .or(green.incomplete())
-                            .unwrap_or_else(|| "the reproduction has no result".to_owned());
-                        Fall::new(
-                            VerdictStatus::Incomplete,
-                            format!("the reproduction did not run to its end: {why}"),
-                        )
-                    }
-                };
-                return Ok(Err(fall));
-            }
-        }
-        if let Some(why) = after.incomplete().or(green.incomplete()) {
-            return Ok(Err(Fall::new(
-                VerdictStatus::Incomplete,
-                format!("the reproduction passed, but {why}"),
-            )));
-        }
-        self.twins(case, target)
+    /// Runs steps over the base or the candidate, with the reproduction of ours.
+    fn over(&self, case: &Case<'_>, side: Side, steps: Vec<Step>) -> Result<Ran, EffectError> {
+        self.over_with(case, side, steps, Vec::new(), 0)
     }
 
-    /// Runs steps over the base, with the reproduction of ours, and with the candidate or without.
-    fn over(&self, case: &Case<'_>, candidate: bool, steps: Vec<Step>) -> Result<Ran, EffectError> {
-        self.over_with(case, candidate, steps, Vec::new())
-    }
-
-    /// [`Self::over`] with more files of ours.
+    /// [`Self::over`] with more files of ours, and another hash seed.
     fn over_with(
         &self,
         case: &Case<'_>,
-        candidate: bool,
+        side: Side,
         steps: Vec<Step>,
         more: Vec<FileEdit>,
+        seed: u32,
     ) -> Result<Ran, EffectError> {
         let mut edits: Vec<Edit> = Vec::new();
-        if candidate {
-            edits.extend(self.sandbox_edits(case.commit, &case.edits));
+        if side == Side::Candidate {
+            edits.extend(self.sandbox_edits(case.commit, &case.laid));
         }
         let ours: Vec<FileEdit> = case.ours.iter().cloned().chain(more).collect();
         edits.extend(self.sandbox_edits(case.commit, &ours));
@@ -351,9 +315,20 @@ impl Tester {
             edits,
             protect,
             steps,
-            seed: 0,
+            seed,
             warm: None,
         })
+    }
+}
+
+impl From<&Reproduction> for Target {
+    fn from(reproduction: &Reproduction) -> Self {
+        Self {
+            id: reproduction.test_id.clone(),
+            path: reproduction.path.0.clone(),
+            source: (!reproduction.source.is_empty()).then(|| reproduction.source.clone()),
+            exception: reproduction.exception.clone(),
+        }
     }
 }
 
@@ -369,37 +344,6 @@ fn refused(refusal: &Refusal) -> Fall {
     Fall::new(status, format!("refused before it ran: {}", refusal.reason))
 }
 
-/// Why what happened at the base is no ground to judge on.
-fn wrong_red(ran: &Ran, step: &StepRecords, target: &Target) -> Option<Fall> {
-    let none = |reason: String| Some(Fall::new(VerdictStatus::NoEvidence, reason));
-    let what = describe(step, &target.id);
-    match step.outcome(&target.id) {
-        Some(Outcome::Failed) => {
-            let failure = step.failure(&target.id).cloned().unwrap_or_default();
-            if same_exception(&failure.exception, &target.exception) {
-                None
-            } else {
-                none(format!(
-                    "at the base the reproduction fails otherwise than the incident: {what}, not {}",
-                    target.exception
-                ))
-            }
-        }
-        Some(_) => none(format!("the reproduction does not fail at the base: {what}")),
-        None => {
-            let why =
-                ran.incomplete().or(step.incomplete()).or_else(|| step.broken.first().map(|b| b.why.clone()));
-            none(format!("the reproduction cannot be run at the base: {}", why.unwrap_or(what)))
-        }
-    }
-}
-
-/// The same exception, whether its module is written out or not.
-fn same_exception(seen: &str, expected: &str) -> bool {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-    expected.is_empty() || seen == expected || last(seen) == last(expected)
-}
-
 /// Signs that the run was meddled with: forged records, or protected files that differ at its end.
 fn meddled(case: &Case<'_>, ran: &Ran, step: &StepRecords) -> Option<Fall> {
     if let Some(why) = step.forged() {
@@ -409,13 +353,6 @@ fn meddled(case: &Case<'_>, ran: &Ran, step: &StepRecords) -> Option<Fall> {
     let changed = ran.report.changed.iter().find(|change| protect.contains(change.path.as_str()))?;
     let reason = format!("{} was {} while the tests ran", changed.path, changed.how);
     Some(Fall::new(VerdictStatus::Tampered, reason))
-}
-
-/// The first module that could not be collected, as a failure.
-fn broken(step: &StepRecords) -> Option<(String, Failure)> {
-    let broken = step.broken.first()?;
-    let failure = Failure { message: broken.why.clone(), ..Failure::default() };
-    Some((broken.path.clone(), failure))
 }
 
 /// An outcome in words: `passed`, `failed (KeyError: 'a')`, `skipped`, `missing`.

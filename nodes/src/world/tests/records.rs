@@ -28,6 +28,7 @@ pub(crate) struct Failure {
     /// Its message.
     pub(crate) message: String,
     /// Its frames, outermost first.
+    #[serde(default)]
     pub(crate) frames: Vec<RawFrame>,
 }
 
@@ -89,6 +90,19 @@ pub(crate) struct Done {
     pub(crate) gap: bool,
 }
 
+/// What a test's process says of the code's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Apart {
+    /// How often the code was asked.
+    pub(crate) calls: u64,
+    /// Why the test cannot be told over a socket, when it cannot.
+    pub(crate) undetermined: Option<String>,
+    /// The last exception that the code raised.
+    pub(crate) raised: Option<Failure>,
+    /// Whether the code's process ended before it had answered.
+    pub(crate) ended: bool,
+}
+
 /// The records of one step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StepRecords {
@@ -98,6 +112,8 @@ pub(crate) struct StepRecords {
     pub(crate) broken: Vec<Broken>,
     /// Lines that ran, by file.
     pub(crate) lines: BTreeMap<String, Vec<u64>>,
+    /// What the test's own process says, when the code under test had another.
+    pub(crate) apart: Option<Apart>,
     /// The runner's own status, when it came to its end.
     pub(crate) end: Option<i64>,
     /// How the process ended.
@@ -192,6 +208,7 @@ enum Record {
     Finish { id: String },
     Broken(Broken),
     Lines { hit: BTreeMap<String, Vec<u64>> },
+    Apart(Apart),
     End { code: i64 },
 }
 
@@ -285,6 +302,7 @@ fn take(step: &mut StepRecords, open: &mut BTreeMap<String, u32>, record: Record
             }
         }
         Record::Lines { hit } => step.lines = hit,
+        Record::Apart(apart) => step.apart = Some(apart),
         Record::End { code } => {
             if step.end.is_some() {
                 step.nonsense += 1;

@@ -1,7 +1,10 @@
 //! The judge tried for real: a small repository, the sandbox of this machine, honest fixes and cheats.
 
 mod attacks;
+mod cheats;
 mod honest;
+mod links;
+mod named;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -94,6 +97,8 @@ fn lay_out(files: &[(&str, &str)], command: &[&str]) -> Shop {
     let repo = Arc::new(GitRepo::open(&root).unwrap());
     let host = HostSettings {
         command: (!command.is_empty()).then(|| command.iter().map(|word| (*word).to_owned()).collect()),
+        // One that has pytest, whatever this machine's own Python has.
+        python: Some(prunella_tests::python().display().to_string()),
         ..HostSettings::default()
     };
     let tester =

@@ -12,7 +12,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use rustix::io::FdFlags;
-use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Gid, Pid, Resource, Rlimit, Uid, getrlimit, setrlimit};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use super::filter::{self, Filter};
@@ -25,16 +25,11 @@ use crate::linux::sys::{self, Fork};
 const LANDLOCK: ABI = ABI::V6;
 
 /// Starts the command in a process of its own.
-pub(super) fn start(
-    wire: &mut Wire,
-    spec: &Spec,
-    channel: Option<OwnedFd>,
-    filter: &Filter,
-) -> Result<Pid, Fail> {
+pub(super) fn start(wire: &mut Wire, spec: &Spec, channel: Option<OwnedFd>) -> Result<Pid, Fail> {
     match sys::fork().at("fork", "")? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
-            let code = match become_command(wire, spec, channel.as_ref(), filter) {
+            let code = match become_command(wire, spec, channel.as_ref()) {
                 Ok(()) => 0,
                 Err(fail) => {
                     let _ = wire.failed(fail);
@@ -46,22 +41,23 @@ pub(super) fn start(
     }
 }
 
-/// What the first process keeps: enough to end every other and to list what they wrote.
-pub(super) fn confine_init(filter: &Filter) -> Result<(), Fail> {
-    let keep = CapabilitySet::KILL | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
-    let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
-    rustix::thread::set_capabilities(None, sets).at("capabilities", "first process")?;
+/// Puts the filter on the first process, and so on the command. What the filter forbids comes before.
+pub(super) fn confine(filter: &Filter) -> Result<(), Fail> {
+    // Where a program of the host takes core dumps, the kernel asks it even at 0, and at 1 only not.
+    limit(Resource::Core, 1, 0)?;
     rustix::thread::set_no_new_privs(true).at("no_new_privs", "")?;
     filter::apply(filter)
 }
 
+/// What the first process keeps: enough to end every other and to list what they wrote.
+pub(super) fn keep_little() -> Result<(), Fail> {
+    let keep = CapabilitySet::KILL | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
+    let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets).at("capabilities", "first process")
+}
+
 /// Never returns when all went well, but for a job without a command.
-fn become_command(
-    wire: &mut Wire,
-    spec: &Spec,
-    channel: Option<&OwnedFd>,
-    filter: &Filter,
-) -> Result<(), Fail> {
+fn become_command(wire: &mut Wire, spec: &Spec, channel: Option<&OwnedFd>) -> Result<(), Fail> {
     rustix::process::setsid().at("setsid", "")?;
     let folder = Path::new("/repo").join(&spec.cwd);
     let mut env = spec.env.clone();
@@ -69,22 +65,18 @@ fn become_command(
         rustix::io::fcntl_setfd(channel, FdFlags::empty()).at("channel", "")?;
         env.insert("PRUNELLA_FD".into(), channel.as_raw_fd().to_string());
     }
-    // Should memory run out, it is the command that goes, not what reports on it. There may be no /proc.
-    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    goes_first_when_memory_runs_out();
     limits(spec)?;
     drop_identity(spec)?;
     std::env::set_current_dir(&folder).at("working directory", &spec.cwd)?;
-    rustix::thread::set_no_new_privs(true).at("no_new_privs", "")?;
     landlock(wire, spec)?;
     let program = if spec.argv.is_empty() { None } else { Some(find(spec, &env)?) };
     let (Some(program), Some((name, arguments))) = (program, spec.argv.split_first()) else {
-        filter::apply(filter)?;
         wire.send(&Message::Started).at("report", "")?;
         return Ok(());
     };
     let mut command = Command::new(&program);
     command.arg0(name).args(arguments).env_clear().envs(&env);
-    filter::apply(filter)?;
     wire.send(&Message::Started).at("report", "")?;
     let error = command.exec();
     Err::<(), _>(error).at("exec", &program.display().to_string())
@@ -93,8 +85,8 @@ fn become_command(
 fn limits(spec: &Spec) -> Result<(), Fail> {
     let own = match spec.identity {
         Identity::Drop(_) => 0,
-        // The two processes of the helper are this user's too.
-        Identity::UserNamespace => 2,
+        // The first process is this user's, too.
+        Identity::UserNamespace => 1,
     };
     for (resource, soft, extra) in [
         // First a signal that says why, then the one that cannot be ignored.
@@ -102,20 +94,23 @@ fn limits(spec: &Spec) -> Result<(), Fail> {
         (Resource::Fsize, spec.disk, 0),
         (Resource::Nofile, 1024, 0),
         (Resource::Nproc, spec.processes + own, 0),
-        // Where a program of the host takes core dumps, the kernel asks it even at 0, and at 1 only not.
-        (Resource::Core, 1, 0),
         (Resource::Stack, 8 << 20, 0),
         (Resource::Memlock, 0, 0),
         (Resource::Msgqueue, 1 << 16, 0),
         (Resource::Rtprio, 0, 0),
         (Resource::Nice, 0, 0),
     ] {
-        let most = getrlimit(resource).maximum;
-        let within = |wanted: u64| most.map_or(wanted, |most| most.min(wanted));
-        let new = Rlimit { current: Some(within(soft)), maximum: Some(within(soft.saturating_add(extra))) };
-        setrlimit(resource, new).at("limits", &format!("{resource:?}"))?;
+        limit(resource, soft, extra)?;
     }
     Ok(())
+}
+
+/// Lowers a limit of this process to `soft`, which it may raise by `extra`.
+fn limit(resource: Resource, soft: u64, extra: u64) -> Result<(), Fail> {
+    let most = getrlimit(resource).maximum;
+    let within = |wanted: u64| most.map_or(wanted, |most| most.min(wanted));
+    let new = Rlimit { current: Some(within(soft)), maximum: Some(within(soft.saturating_add(extra))) };
+    setrlimit(resource, new).at("limits", &format!("{resource:?}"))
 }
 
 fn drop_identity(spec: &Spec) -> Result<(), Fail> {
@@ -166,7 +161,6 @@ fn landlock(wire: &mut Wire, spec: &Spec) -> Result<(), Fail> {
         ("/", AccessFs::from_read(LANDLOCK)),
         ("/repo", all),
         ("/tmp", all),
-        ("/var/tmp", all),
         ("/home/sbx", all),
         ("/dev", AccessFs::from_file(LANDLOCK)),
         ("/dev/shm", all),
@@ -179,6 +173,15 @@ fn landlock(wire: &mut Wire, spec: &Spec) -> Result<(), Fail> {
         RulesetStatus::PartiallyEnforced => wire.missing("parts of Landlock that this kernel is too old for"),
         RulesetStatus::NotEnforced => wire.missing("Landlock"),
     }
+}
+
+/// Should memory run out, it is the command that goes, not what reports on it.
+fn goes_first_when_memory_runs_out() {
+    // The files of a process that is not dumpable are root's.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
+    // There may be no /proc.
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// The command's file, searched in its own `PATH`.

@@ -9,50 +9,72 @@ use seccompiler::{
 
 use super::Fail;
 
-/// Compiled filters, in the order in which they are applied.
-pub(super) struct Filter(Vec<BpfProgram>);
+/// A compiled filter.
+pub(super) struct Filter(BpfProgram);
+
+/// Both filters there are, compiled once by the server.
+#[derive(Default)]
+pub(super) struct Filters([Option<Filter>; 2]);
+
+impl Filters {
+    /// Compiles them.
+    pub(super) fn new() -> Self {
+        Self([false, true].map(|loopback| compile(loopback).ok()))
+    }
+
+    /// The one for a job with or without a private loopback.
+    pub(super) fn of(&self, loopback: bool) -> Result<&Filter, Fail> {
+        let known = self.0.get(usize::from(loopback)).and_then(Option::as_ref);
+        // What was wrong with it is known from trying again.
+        known.ok_or_else(|| match compile(loopback) {
+            Err(fail) => fail,
+            Ok(_) => Fail::new("seccomp", "the filter was not compiled"),
+        })
+    }
+}
 
 /// Compiles the filter; `loopback` lets internet sockets be opened.
-pub(super) fn compile(loopback: bool) -> Result<Filter, Fail> {
+fn compile(loopback: bool) -> Result<Filter, Fail> {
     let wrong = |error: &dyn std::fmt::Display| Fail::new("seccomp", error.to_string());
     let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(|error| wrong(&error))?;
     let errno = |number: i32| SeccompAction::Errno(number.unsigned_abs());
     let denied = rules(loopback).map_err(|error| wrong(&error))?;
     let denied = SeccompFilter::new(denied, SeccompAction::Allow, errno(libc::EPERM), arch);
-    // The C library falls back to `clone`, whose flags a filter can see.
-    let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    let absent = SeccompFilter::new(absent, SeccompAction::Allow, errno(libc::ENOSYS), arch);
-    let mut programs = Vec::new();
-    if cfg!(target_arch = "x86_64") {
-        programs.push(no_x32());
-    }
-    for filter in [absent, denied] {
-        let filter = filter.map_err(|error| wrong(&error))?;
-        programs.push(filter.try_into().map_err(|error: seccompiler::BackendError| wrong(&error))?);
-    }
-    Ok(Filter(programs))
+    let denied: BpfProgram =
+        denied.and_then(SeccompFilter::try_into).map_err(|error: seccompiler::BackendError| wrong(&error))?;
+    let mut program = first();
+    program.extend(denied);
+    Ok(Filter(program))
 }
 
-/// Puts the filters on the calling process, for good.
+/// Puts the filter on the calling process and all it starts, for good.
 pub(super) fn apply(filter: &Filter) -> Result<(), Fail> {
-    for program in &filter.0 {
-        seccompiler::apply_filter(program).map_err(|error| Fail::new("seccomp", error.to_string()))?;
-    }
-    Ok(())
+    seccompiler::apply_filter(&filter.0).map_err(|error| Fail::new("seccomp", error.to_string()))
 }
 
-/// Kills whoever uses the x32 numbering, which would walk around every rule by number.
-fn no_x32() -> BpfProgram {
+/// What stands before all rules. Jumps are relative, so that one program may follow another.
+fn first() -> BpfProgram {
     const LOAD_NUMBER: u16 = 0x20;
+    const JUMP_EQ: u16 = 0x15;
     const JUMP_GE: u16 = 0x35;
     const RETURN: u16 = 0x06;
-    vec![
+    let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or_default();
+    let absent = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+    let mut program = vec![
         sock_filter { code: LOAD_NUMBER, jt: 0, jf: 0, k: 0 },
-        // −1 is what a tracer writes to skip a call; no tracer is possible here.
-        sock_filter { code: JUMP_GE, jt: 0, jf: 1, k: 0x4000_0000 },
-        sock_filter { code: RETURN, jt: 0, jf: 0, k: libc::SECCOMP_RET_KILL_PROCESS },
-        sock_filter { code: RETURN, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW },
-    ]
+        // The C library falls back to `clone`, whose flags a filter can see.
+        sock_filter { code: JUMP_EQ, jt: 0, jf: 1, k: clone3 },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: absent },
+    ];
+    if cfg!(target_arch = "x86_64") {
+        // The x32 numbering would walk around every rule by number. (−1 is what a tracer writes to skip a call; no
+        // tracer is possible here.)
+        program.extend([
+            sock_filter { code: JUMP_GE, jt: 0, jf: 1, k: 0x4000_0000 },
+            sock_filter { code: RETURN, jt: 0, jf: 0, k: libc::SECCOMP_RET_KILL_PROCESS },
+        ]);
+    }
+    program
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;

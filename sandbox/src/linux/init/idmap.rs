@@ -2,36 +2,25 @@
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use rustix::process::{Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
 use crate::linux::sys::{self, Fork};
 
-/// A user namespace that maps the owner of `tree` to `id`, for an id-mapped mount; nothing when it cannot be had,
+/// A user namespace that maps user and group of a tree to `id`, for an id-mapped mount; nothing when it cannot be had,
 /// then the tree is copied.
-pub(super) fn user_namespace(tree: &Path, id: u32) -> Option<OwnedFd> {
-    let owner = std::fs::metadata(tree).ok()?;
-    let (mut ready_in, ready_out) = std::io::pipe().ok()?;
+pub(super) fn user_namespace((uid, gid): (u32, u32), id: u32) -> Option<OwnedFd> {
     let (hold_in, mut hold_out) = std::io::pipe().ok()?;
-    match sys::fork().ok()? {
+    match sys::fork_into(UnshareFlags::NEWUSER).ok()? {
         Fork::Child => {
-            drop((ready_in, hold_out));
-            let entered = sys::unshare(UnshareFlags::NEWUSER).is_ok();
-            let _ = (&ready_out).write_all(&[u8::from(entered)]);
+            drop(hold_out);
             let _ = (&hold_in).read(&mut [0u8; 1]);
             sys::exit_now(0)
         }
         Fork::Parent(child) => {
-            drop((ready_out, hold_in));
-            let mut entered = [0u8; 1];
-            let namespace = ready_in
-                .read_exact(&mut entered)
-                .ok()
-                .filter(|()| entered == [1])
-                .and_then(|()| map(child.as_raw_nonzero().get(), (owner.uid(), owner.gid()), id));
+            drop(hold_in);
+            let namespace = map(child.as_raw_nonzero().get(), (uid, gid), id);
             let _ = hold_out.write_all(&[0]);
             let _ = rustix::process::kill_process(child, Signal::KILL);
             let _ = rustix::process::waitpid(Some(child), WaitOptions::empty());

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
@@ -15,6 +15,8 @@ use crate::linux::spec::{INSIDE_ID, Identity, Spec};
 use crate::linux::sys;
 
 const RO: u64 = sys::RDONLY | sys::NOSUID | sys::NODEV;
+/// An empty file that covers others.
+const NOTHING: &str = ".nothing";
 
 /// What the later steps need of the build.
 pub(super) struct Built {
@@ -31,7 +33,6 @@ struct Source {
     tree: OwnedFd,
     guest: PathBuf,
     directory: bool,
-    attributes: u64,
 }
 
 /// The number of the command's user and group inside the sandbox.
@@ -54,13 +55,13 @@ pub(super) fn build(wire: &mut Wire, spec: &Spec, idmap: Option<OwnedFd>) -> Res
         .at("mounts", "/ private")?;
     let mut links = Vec::new();
     let mut sources = system(&mut links)?;
-    sources.extend(devices()?);
+    let devices = devices()?;
     for (host, guest) in &spec.mounts {
         if host == guest && sources.iter().any(|known| known.directory && guest.starts_with(&known.guest)) {
             continue;
         }
         let what = format!("mount {}", host.display());
-        sources.push(take(host, guest, RO).at("mounts", &what)?);
+        sources.push(take(host, guest).at("mounts", &what)?);
     }
     let (tree, mapped) = repo::take_tree(spec, idmap)?;
 
@@ -74,9 +75,19 @@ pub(super) fn build(wire: &mut Wire, spec: &Spec, idmap: Option<OwnedFd>) -> Res
     for source in outer {
         attach(&top, source)?;
     }
-    mount_proc(wire, new)?;
+    let proc = mount_proc(wire, new)?;
+    // What is there so far is read-only, by one call for all of it; then what is still to be written is opened again.
+    sys::mount_setattr(top.as_fd(), RO, true).at("mounts", "read-only")?;
+    for fd in std::iter::once(&top).chain(&proc) {
+        sys::mount_clear(fd.as_fd(), sys::RDONLY).at("mounts", "new root")?;
+    }
+    for device in devices {
+        attach(&top, device)?;
+    }
     let scratch = scratch(new, spec)?;
     for source in inner {
+        let tree = source.tree.as_fd();
+        sys::mount_setattr(tree, RO, true).at("mounts", &source.guest.display().to_string())?;
         attach(&top, source)?;
     }
     let lower = repo::attach_tree(new, tree)?;
@@ -96,7 +107,7 @@ fn system(links: &mut Vec<(PathBuf, PathBuf)>) -> Result<Vec<Source>, Fail> {
                 links.push((path.into(), fs::read_link(path).at("mounts", "system link")?));
             }
             Ok(kind) if kind.is_dir() => {
-                sources.push(take(path, path, RO).at("mounts", &path.display().to_string())?);
+                sources.push(take(path, path).at("mounts", &path.display().to_string())?);
             }
             _ => {}
         }
@@ -114,7 +125,7 @@ fn system(links: &mut Vec<(PathBuf, PathBuf)>) -> Result<Vec<Source>, Fail> {
         "/etc/pki/ca-trust/extracted",
     ] {
         // None of them is needed everywhere.
-        if let Ok(source) = take(Path::new(path), Path::new(path), RO) {
+        if let Ok(source) = take(Path::new(path), Path::new(path)) {
             sources.push(source);
         }
     }
@@ -125,14 +136,14 @@ fn system(links: &mut Vec<(PathBuf, PathBuf)>) -> Result<Vec<Source>, Fail> {
 fn devices() -> Result<Vec<Source>, Fail> {
     ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
         .iter()
-        .map(|path| take(Path::new(path), Path::new(path), sys::NOSUID | sys::NOEXEC).at("devices", path))
+        .map(|path| take(Path::new(path), Path::new(path)).at("devices", path))
         .collect()
 }
 
-fn take(host: &Path, guest: &Path, attributes: u64) -> std::io::Result<Source> {
+fn take(host: &Path, guest: &Path) -> std::io::Result<Source> {
     let tree = clone(host)?;
-    let directory = fs::metadata(host)?.is_dir();
-    Ok(Source { tree, guest: guest.into(), directory, attributes })
+    let mode = rustix::fs::fstat(&tree)?.st_mode;
+    Ok(Source { tree, guest: guest.into(), directory: FileType::from_raw_mode(mode).is_dir() })
 }
 
 /// A detached copy of the mount at `host`.
@@ -157,28 +168,24 @@ fn scaffold(links: &[(PathBuf, PathBuf)], spec: &Spec) -> Result<&'static str, F
     )
     .at("mounts", "new root")?;
     let top = Path::new(new);
-    for folder in [
-        "etc/ssl",
-        "dev/shm",
-        "proc",
-        "tmp",
-        "home/sbx",
-        "repo",
-        "prunella",
-        "var/tmp",
-        "var/empty",
-        ".w",
-        ".lower",
-    ] {
+    for folder in
+        ["etc/ssl", "dev/shm", "proc", "tmp", "home/sbx", "repo", "prunella", "var/empty", ".w", ".lower"]
+    {
         fs::create_dir_all(top.join(folder)).at("mounts", folder)?;
     }
     for (link, target) in links {
         symlink(target, inside(top, link)).at("mounts", "system link")?;
     }
-    for (link, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
-    {
-        symlink(target, top.join("dev").join(link)).at("devices", link)?;
+    for (link, target) in [
+        ("dev/fd", "/proc/self/fd"),
+        ("dev/stdin", "fd/0"),
+        ("dev/stdout", "fd/1"),
+        ("dev/stderr", "fd/2"),
+        ("var/tmp", "/tmp"),
+    ] {
+        symlink(target, top.join(link)).at("mounts", link)?;
     }
+    fs::write(top.join(NOTHING), []).at("mounts", NOTHING)?;
     let id = command_id(spec);
     for (name, text) in [
         ("passwd", format!("root:x:0:0::/:/bin/false\nsandbox:x:{id}:{id}::/home/sbx:/bin/sh\n")),
@@ -202,7 +209,6 @@ fn inside(top: &Path, guest: &Path) -> PathBuf {
 fn attach(top: &OwnedFd, source: Source) -> Result<(), Fail> {
     let what = source.guest.display().to_string();
     let target = place(top, &source.guest, source.directory).at("mounts", &what)?;
-    sys::mount_setattr(source.tree.as_fd(), source.attributes, true).at("mounts", &what)?;
     move_to(&source.tree, &target).at("mounts", &what)
 }
 
@@ -246,20 +252,20 @@ fn open_in(top: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat2(top, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
 }
 
-/// A process file system that shows this namespace only, with the parts that tell of or change the host masked.
-fn mount_proc(wire: &mut Wire, new: &str) -> Result<(), Fail> {
+/// A process file system that shows this namespace only, with the parts that tell of or change the host covered.
+/// Gives it opened, if it can be had.
+fn mount_proc(wire: &mut Wire, new: &str) -> Result<Option<OwnedFd>, Fail> {
     let proc = format!("{new}/proc");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     if let Err(error) = rustix::mount::mount("proc", &proc, "proc", flags, c"hidepid=2") {
-        return wire.missing(&format!("a private /proc ({error}); there is none"));
+        wire.missing(&format!("a private /proc ({error}); there is none"))?;
+        return Ok(None);
     }
-    for name in ["sys", "irq", "bus", "fs", "tty"] {
-        let path = format!("{proc}/{name}");
-        if Path::new(&path).exists() {
-            bind(&path, &path, RO | sys::NOEXEC)?;
-        }
-    }
-    for name in [
+    let sys = format!("{proc}/sys");
+    let nothing = format!("{new}/{NOTHING}");
+    let empty = format!("{new}/var/empty");
+    let over_itself = std::iter::once((&sys, "sys"));
+    let files = [
         "kcore",
         "keys",
         "key-users",
@@ -277,20 +283,20 @@ fn mount_proc(wire: &mut Wire, new: &str) -> Result<(), Fail> {
         "kpageflags",
         "kpagecgroup",
         "cmdline",
-    ] {
-        let path = format!("{proc}/{name}");
-        if Path::new(&path).exists() {
-            bind(&format!("{new}/dev/null"), &path, sys::RDONLY | sys::NOSUID | sys::NOEXEC)?;
+    ];
+    let folders =
+        ["acpi", "scsi", "asound", "bus", "driver", "dynamic_debug", "fs", "irq", "mpt", "pressure", "tty"];
+    let covers =
+        over_itself.chain(files.map(|name| (&nothing, name))).chain(folders.map(|name| (&empty, name)));
+    for (cover, name) in covers {
+        match rustix::mount::mount_bind(cover, format!("{proc}/{name}")) {
+            // No kernel has them all.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error).at("proc", name),
         }
     }
-    for name in ["acpi", "scsi", "asound", "driver", "pressure", "mpt", "dynamic_debug"] {
-        let path = format!("{proc}/{name}");
-        if Path::new(&path).is_dir() {
-            rustix::mount::mount("tmpfs", &path, "tmpfs", flags | MountFlags::RDONLY, c"size=4k,nr_inodes=2")
-                .at("proc", &path)?;
-        }
-    }
-    Ok(())
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(&proc, flags, Mode::empty()).map(Some).at("proc", "open")
 }
 
 /// Binds `from` over `to` with `attributes`.
@@ -323,11 +329,11 @@ fn scratch(new: &str, spec: &Spec) -> Result<OwnedFd, Fail> {
                 .at("scratch", name)?;
         }
     }
-    let plain = sys::NOSUID | sys::NODEV;
-    bind(&format!("{top}/tmp"), &format!("{new}/tmp"), plain)?;
-    bind(&format!("{top}/tmp"), &format!("{new}/var/tmp"), plain)?;
-    bind(&format!("{top}/home"), &format!("{new}/home/sbx"), plain)?;
-    bind(&format!("{top}/shm"), &format!("{new}/dev/shm"), plain | sys::NOEXEC)?;
+    // They have the flags of the whole.
+    for (name, place) in [("tmp", "tmp"), ("home", "home/sbx")] {
+        rustix::mount::mount_bind(format!("{top}/{name}"), format!("{new}/{place}")).at("scratch", name)?;
+    }
+    bind(&format!("{top}/shm"), &format!("{new}/dev/shm"), sys::NOSUID | sys::NODEV | sys::NOEXEC)?;
     Ok(fd)
 }
 
@@ -338,7 +344,7 @@ fn detach(new: &str) -> Result<(), Fail> {
         rustix::mount::unmount(&path, UnmountFlags::DETACH).at("mounts", &path)?;
         fs::remove_dir(&path).at("mounts", &path)?;
     }
-    Ok(())
+    fs::remove_file(Path::new(new).join(NOTHING)).at("mounts", NOTHING)
 }
 
 fn pivot(new: &str) -> Result<(), Fail> {
@@ -360,9 +366,11 @@ pub(super) fn write_own_files(spec: &Spec, contents: &[Vec<u8>]) -> Result<(), F
     Ok(())
 }
 
-/// Makes the root itself read-only, now that nothing is to be written there any more.
+/// Makes the root itself read-only, now that nothing is to be written there any more; and no file anywhere runs as
+/// somebody else.
 pub(super) fn seal(_: &Built) -> Result<(), Fail> {
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .at("seal", "open")?;
-    sys::mount_setattr(root.as_fd(), sys::RDONLY | sys::NOSUID | sys::NODEV, false).at("seal", "read-only")
+    sys::mount_setattr(root.as_fd(), sys::NOSUID, true).at("seal", "set-user-id")?;
+    sys::mount_setattr(root.as_fd(), sys::RDONLY | sys::NODEV, false).at("seal", "read-only")
 }

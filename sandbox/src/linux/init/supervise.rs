@@ -25,6 +25,7 @@ pub(super) fn watch(
     child: Pid,
     built: &Built,
     start: &Snapshot,
+    memory_is_bounded: bool,
 ) -> Result<Done, Fail> {
     let pidfd = rustix::process::pidfd_open(child, PidfdFlags::empty()).at("watch", "pidfd_open")?;
     let tick = Timespec::try_from(TICK).ok();
@@ -47,7 +48,7 @@ pub(super) fn watch(
         }
         if full(built) {
             stopped = Some(Stop::Disk);
-        } else if spec.watch_memory && memory_in_use(built) > spec.memory {
+        } else if !memory_is_bounded && memory_in_use(built) > spec.memory {
             stopped = Some(Stop::Memory);
         }
     }
@@ -64,11 +65,11 @@ pub(super) fn watch(
     let merged = repo::open()?;
     let overlay = built.overlay.then_some(Overlay { lower: &built.lower, merged: &merged });
     let (changed, truncated) = changes::compare(start, &end, overlay);
-    let (cpu_ms, peak_memory) = sys::usage_of_children();
+    let (cpu, peak_memory) = sys::usage_of_children();
     Ok(Done {
         code: status.and_then(WaitStatus::exit_status),
         signal: status.and_then(WaitStatus::terminating_signal),
-        cpu_ms,
+        cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
         peak_memory,
         changed,
         truncated,

@@ -1,19 +1,16 @@
 //! The helper's end of the socket to the launcher.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 
-use super::{At, Fail, idmap};
-use crate::linux::spec::{Identity, MAX_SPEC, Message, PROTOCOL, Spec};
+use super::{At, Fail};
+use crate::linux::spec::{MAX_SPEC, Message, Spec};
 
-/// The socket to the launcher.
+/// The job's socket to the launcher.
 pub(super) struct Wire(UnixStream);
 
 /// What the launcher ordered.
@@ -24,8 +21,6 @@ pub(super) struct Order {
     blobs: Vec<u8>,
     /// Where the command writes its records.
     pub(super) channel: Option<OwnedFd>,
-    /// A user namespace that maps the tree's owner to the command's identity.
-    pub(super) idmap: Option<OwnedFd>,
 }
 
 /// The order's blobs by what they belong to.
@@ -37,12 +32,9 @@ pub(super) struct Blobs {
 }
 
 impl Wire {
-    /// Moves descriptor 0 aside and puts an empty input in its place.
-    pub(super) fn take_over_stdin() -> io::Result<Self> {
-        let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-        let null = std::fs::File::open("/dev/null")?;
-        rustix::stdio::dup2_stdin(&null)?;
-        Ok(Self(UnixStream::from(socket)))
+    /// Over `socket`.
+    pub(super) fn new(socket: OwnedFd) -> Self {
+        Self(UnixStream::from(socket))
     }
 
     /// The socket, to poll it.
@@ -57,14 +49,7 @@ impl Wire {
         let blobs = self.receive_block()?;
         let spec: Spec = serde_json::from_slice(&spec_bytes)
             .map_err(|error| Fail::new("order", format!("not understood: {error}")))?;
-        if spec.protocol != PROTOCOL {
-            return Err(Fail::new("order", "launcher and helper are of different builds"));
-        }
-        let idmap = match spec.identity {
-            Identity::Drop(id) if !spec.copy => idmap::user_namespace(&spec.tree, id),
-            Identity::Drop(_) | Identity::UserNamespace => None,
-        };
-        Ok(Order { spec, blobs, channel, idmap })
+        Ok(Order { spec, blobs, channel })
     }
 
     fn receive_block(&mut self) -> Result<Vec<u8>, Fail> {
@@ -103,19 +88,9 @@ impl Wire {
 
     /// Says something.
     pub(super) fn send(&mut self, message: &Message) -> io::Result<()> {
-        let line = line(message)?;
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
         self.0.write_all(&line)
-    }
-
-    /// Says something with a descriptor attached.
-    pub(super) fn send_with(&mut self, message: &Message, descriptor: &OwnedFd) -> io::Result<()> {
-        let line = line(message)?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors = [descriptor.as_fd()];
-        control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        let sent = rustix::net::sendmsg(&self.0, &[IoSlice::new(&line)], &mut control, SendFlags::empty())?;
-        self.0.write_all(line.get(sent..).unwrap_or_default())
     }
 
     /// Says that a part of the isolation is missing.
@@ -129,12 +104,6 @@ impl Wire {
         let _ = self.send(&message);
         Err(())
     }
-}
-
-fn line(message: &Message) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    Ok(line)
 }
 
 impl Order {

@@ -137,7 +137,37 @@ def modules(reporter, pythonpath):
     return names
 
 
-def main(step, plan, fd, nonce):
+def distrust_compiled(inside):
+    """Compiled code beside the repository's sources is the candidate's to write: none of it is read."""
+    import importlib._bootstrap_external as external
+
+    honest = external.cache_from_source
+
+    def cache_from_source(path, *args, **kwargs):
+        if os.path.realpath(path).startswith(inside):
+            raise NotImplementedError
+        return honest(path, *args, **kwargs)
+
+    external.cache_from_source = cache_from_source
+    rewrite = sys.modules.get("_pytest.assertion.rewrite")
+    if rewrite is not None:
+        rewrite._read_pyc = lambda *args, **kwargs: None
+
+
+def own_path(plan):
+    """Where the repository's modules are, absolute."""
+    return [p if os.path.isabs(p) else os.path.normpath(os.path.join(plan["top"], p)) for p in plan["pythonpath"]]
+
+
+def search_path(plan):
+    """The whole search path of a step."""
+    at = site_index(sys.path)
+    home = os.path.normpath(os.path.join(plan["top"], plan["subfolder"]))
+    path = own_path(plan)
+    return sys.path[:at] + path + ([] if home in path else [home]) + sys.path[at:]
+
+
+def main(step, plan, fd, nonce, apart=None):
     """Never returns: what the tests left for the interpreter's end does not run."""
     code = 70
     try:
@@ -145,12 +175,23 @@ def main(step, plan, fd, nonce):
         top = plan["top"]
         home = os.path.join(top, plan["subfolder"]) if plan["subfolder"] else top
         os.chdir(home)
-        path = [p if os.path.isabs(p) else os.path.normpath(os.path.join(top, p)) for p in plan["pythonpath"]]
-        at = site_index(sys.path)
-        sys.path[at:at] = path
+        path = own_path(plan)
+        client = None
+        if apart is not None:
+            import prunella_apart
+
+            # Nothing of the code is found here; mounted folders, which are not the candidate's, are.
+            at = site_index(sys.path)
+            sys.path[at:at] = [p for p in path if not (p + os.sep).startswith(top + os.sep)]
+            client = prunella_apart.attend(apart, plan, step["apart"], path)
+        else:
+            at = site_index(sys.path)
+            sys.path[at:at] = path
         # Programs that tests start find the repository as a user's shell would let them.
         os.environ["PYTHONPATH"] = os.pathsep.join(path)
         reporter = Reporter(fd, nonce, top)
+        if not plan.get("warm"):
+            distrust_compiled(os.path.realpath(top) + os.sep)
         if plan.get("warm"):
             # The first run of a batch keeps its compiled code, of the plain base, for the others to read.
             sys.pycache_prefix = os.path.join(tempfile.gettempdir(), "prunella-compiled")
@@ -169,6 +210,8 @@ def main(step, plan, fd, nonce):
             import prunella_unittest
 
             code = prunella_unittest.run(step, plan, reporter)
+        if client is not None:
+            reporter.send(kind="apart", **client.finish())
         if tracer:
             tracer.stop()
             reporter.send(kind="lines", hit=tracer.result())

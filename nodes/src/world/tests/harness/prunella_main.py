@@ -19,6 +19,7 @@ import select
 import signal
 import time
 
+import prunella_apart
 import prunella_child
 import prunella_facts
 import prunella_trace  # noqa: F401  (a step's process finds it loaded)
@@ -56,7 +57,7 @@ class Step:
 
     def __init__(self, number, step, plan, channel, wake):
         self.number, self.step, self.plan, self.channel, self.wake = number, step, plan, channel, wake
-        self.nonce = os.urandom(16).hex()
+        self.nonce = None
         self.expected = 0
         self.foreign = 0
         self.gap = False
@@ -64,18 +65,24 @@ class Step:
         self.learnt = {"library": [], "installed": [], "ours": []}
 
     def run(self):
-        read, write = os.pipe()
         started = time.monotonic()
+        apart = None
+        if self.step.get("apart"):
+            # Forked before there is a nonce or a pipe, so that it has neither.
+            apart = prunella_apart.start(self.plan, prunella_child.search_path(self.plan), self.close)
+        self.nonce = os.urandom(16).hex()
+        read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(self.channel.fd)
+            self.close()
             os.close(read)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(self.wake[0])
-            os.close(self.wake[1])
-            prctl(PR_SET_DUMPABLE, 1)
-            prunella_child.main(self.step, self.plan, write, self.nonce)
+            if apart is None:
+                prctl(PR_SET_DUMPABLE, 1)
+            prunella_child.main(self.step, self.plan, write, self.nonce, apart)
+        if apart is not None:
+            apart.close()
         os.close(write)
         os.set_blocking(read, False)
         status, late = self.watch(pid, read, started + self.step["limit"])
@@ -100,12 +107,17 @@ class Step:
         })
         return self.learnt
 
+    def close(self):
+        """What is the parent's alone."""
+        for fd in (self.channel.fd, *self.wake):
+            os.close(fd)
+
     def watch(self, pid, read, deadline):
         late = False
         reading = True
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
+            if done == pid:
                 return status, late
             left = deadline - time.monotonic()
             if left <= 0 and not late:

@@ -1,16 +1,21 @@
-//! The whole suite with the candidate, canaries among it.
+//! The whole suite with the candidate, canaries among it, twice: under two hash seeds, and with other canaries.
 
 use prunella_engine::EffectError;
 
-use super::{Case, Fall, Target, count, describe, meddled};
-use crate::types::{Verdict, VerdictStatus};
+use super::decisive::broken;
+use super::judgement::Judgement;
+use super::{Case, Fall, Side, Target, count, describe, join, meddled};
+use crate::types::VerdictStatus;
 use crate::world::tests::Tester;
+use crate::world::tests::baseline::Prepared;
 use crate::world::tests::canary::{Canaries, Sung};
-use crate::world::tests::jobs::isolation_word;
+use crate::world::tests::jobs::{Ran, isolation_word};
 use crate::world::tests::records::{Outcome, StepRecords};
 
 /// Regressions that are tried again at the base, to tell a flaky test from a broken one.
 const MAX_AGAIN: usize = 200;
+/// The hash seeds of the runs: those of the baseline's.
+const SEEDS: [u32; 2] = [0, 1];
 
 /// What the suite showed.
 pub(super) struct Suite {
@@ -20,7 +25,9 @@ pub(super) struct Suite {
     pub(super) canaries: bool,
     /// Why it is no fix, when tests that passed do not any more.
     pub(super) regressed: Option<Fall>,
-    /// All records.
+    /// How many of those that are kept pass with the code in a process of its own, too.
+    pub(super) apart: u64,
+    /// All records: of a test that passes in one run only, the other one's.
     records: StepRecords,
 }
 
@@ -28,54 +35,60 @@ pub(super) struct Suite {
 pub(super) type TurnedGreen = (Vec<Target>, Option<Suite>);
 
 impl Tester {
-    /// Runs the suite with the candidate; fills `after`, `regressions`, `flaky`.
+    /// Runs the suite with the candidate; fills `after`, `regressions`, `flaky`, and each test's fate.
     pub(super) fn suite(
         &self,
         case: &Case<'_>,
-        verdict: &mut Verdict,
+        out: &mut Judgement,
     ) -> Result<Result<Suite, Fall>, EffectError> {
         let base = case.base;
-        let canaries = Canaries::new(&base.test_dir, base.settings.command.runner());
-        let limit = base.data.seconds.mul_add(5.0, 60.0);
-        let mut step = base.suite(vec![canaries.path.clone()], limit);
-        if let Some((path, _)) = &case.ours {
-            step.extra.push(path.clone());
-        }
-        let files = vec![(canaries.path.clone(), Some(canaries.source.clone().into_bytes()))];
-        let ran = self.over_with(case, true, vec![step], files)?;
-        let records = ran.steps.step(0);
-        verdict.isolation = isolation_word(&ran.report.isolation);
-        if verdict.isolation == "none" {
+        let (one, two) = std::thread::scope(|scope| {
+            let two = scope.spawn(|| self.sing(case, SEEDS[1]));
+            (self.sing(case, SEEDS[0]), join(two))
+        });
+        let (one, two) = (one?, two?);
+        out.verdict.isolation = isolation_word(&one.0.report.isolation);
+        if out.verdict.isolation == "none" {
             let reason = "it ran without isolation: what unguarded tests say is no evidence";
             return Ok(Err(Fall::new(VerdictStatus::NoEvidence, reason)));
         }
-        verdict.after = count(base, |id| records.outcome(id));
-        if let Some(fall) = meddled(case, &ran, &records) {
-            return Ok(Err(fall));
-        }
-        let sung = if base.data.canaries { canaries.listen(&records) } else { Sung::True };
-        if let Sung::False(why) = sung {
-            return Ok(Err(Fall::new(VerdictStatus::Tampered, why)));
-        }
-        if let Some(why) = ran.incomplete().or(records.incomplete()) {
-            return Ok(Err(Fall::new(
-                VerdictStatus::Incomplete,
-                format!("the suite did not run to its end: {why}"),
-            )));
-        }
-        if sung == Sung::Missing {
-            return Ok(Err(Fall::new(VerdictStatus::Tampered, "tests of ours were left out of the run")));
+        let records = worse(one.0.steps.step(0), two.0.steps.step(0));
+        out.verdict.after = count(base, |id| records.outcome(id));
+        out.see(case, &records);
+        for (ran, canaries) in [&one, &two] {
+            if let Some(fall) = dishonest(case, ran, canaries) {
+                return Ok(Err(fall));
+            }
         }
         let lost: Vec<String> = base
             .having(Outcome::Passed)
-            .filter(|id| !still_passes(base, &records, id))
+            .filter(|id| case.wanted.keeps(id) && !still_passes(base, &records, id))
             .map(str::to_owned)
             .collect();
+        let unfit = case.wanted.pass_to_pass.iter().find(|id| {
+            let outcome = base.data.tests.get(*id).and_then(|test| test.outcome);
+            outcome.is_some_and(|outcome| outcome != Outcome::Passed)
+        });
+        if let Some(id) = unfit {
+            let reason = format!("{id}, which is to keep passing, does not pass at the base");
+            return Ok(Err(Fall::new(VerdictStatus::NoEvidence, reason)));
+        }
+        let apart = if lost.is_empty() {
+            match self.apart_suite(case, &records, &format!("{}-{}", out.suite, out.runtime))? {
+                Ok(apart) => apart,
+                Err(fall) => {
+                    out.verdict.regressions = fall.failing.iter().map(|(id, _)| id.clone()).collect();
+                    return Ok(Err(fall));
+                }
+            }
+        } else {
+            0
+        };
         let flaky = self.flaky_among(case, &lost)?;
-        let kept = base.having(Outcome::Passed).count() - lost.len();
+        let kept = base.having(Outcome::Passed).filter(|id| case.wanted.keeps(id)).count() - lost.len();
         let (aside, lost): (Vec<String>, Vec<String>) = lost.into_iter().partition(|id| flaky.contains(id));
-        verdict.flaky.extend(aside);
-        verdict.flaky.sort();
+        out.verdict.flaky.extend(aside);
+        out.verdict.flaky.sort();
         let regressed = lost.first().map(|first| {
             let reason = format!(
                 "{} that passed before {} not any more, first {first}: {}",
@@ -85,14 +98,29 @@ impl Tester {
             );
             let mut fall = Fall::new(VerdictStatus::Regressed, reason).showing(first, records.failure(first));
             if records.outcome(first).is_none()
-                && let Some((path, failure)) = super::broken(&records)
+                && let Some((path, failure)) = broken(&records)
             {
                 fall = fall.showing(&path, Some(&failure));
             }
             fall
         });
-        verdict.regressions = lost;
-        Ok(Ok(Suite { kept: kept as u64, canaries: base.data.canaries, regressed, records }))
+        out.verdict.regressions = lost;
+        let (kept, canaries) = (kept as u64, base.data.canaries);
+        Ok(Ok(Suite { kept, canaries, regressed, apart, records }))
+    }
+
+    /// The suite once, with canaries of its own.
+    fn sing(&self, case: &Case<'_>, seed: u32) -> Result<(Ran, Canaries), EffectError> {
+        let base = case.base;
+        let canaries = Canaries::new(&base.test_dir, base.settings.command.runner());
+        let limit = base.data.seconds.mul_add(5.0, 60.0);
+        let mut step = base.suite(vec![canaries.path.clone()], limit);
+        if let Some((path, _)) = &case.ours {
+            step.extra.push(path.clone());
+        }
+        let files = vec![(canaries.path.clone(), Some(canaries.source.clone().into_bytes()))];
+        let ran = self.over_with(case, Side::Candidate, vec![step], files, seed)?;
+        Ok((ran, canaries))
     }
 
     /// Tests of `lost` that do not pass at the base either when they are run again.
@@ -100,27 +128,27 @@ impl Tester {
         if lost.is_empty() || lost.len() > MAX_AGAIN {
             return Ok(Vec::new());
         }
-        let mut step = case.base.suite(Vec::new(), case.base.data.seconds.mul_add(5.0, 60.0));
-        step.ids = Some(lost.to_vec());
-        let ran = self.over(case, false, vec![step])?;
-        let records = ran.steps.step(0);
-        if ran.incomplete().or(records.incomplete()).is_some() {
-            return Ok(Vec::new());
+        let mut flaky = Vec::new();
+        for seed in SEEDS {
+            let mut step = case.base.suite(Vec::new(), case.base.data.seconds.mul_add(5.0, 60.0));
+            step.ids = Some(lost.to_vec());
+            let ran = self.over_with(case, Side::Base, vec![step], Vec::new(), seed)?;
+            let records = ran.steps.step(0);
+            if ran.incomplete().or(records.incomplete()).is_none() {
+                let unsteady = |id: &&String| records.outcome(id).is_some_and(|o| o != Outcome::Passed);
+                flaky.extend(lost.iter().filter(unsteady).cloned());
+            }
         }
-        Ok(lost
-            .iter()
-            .filter(|id| records.outcome(id).is_some_and(|o| o != Outcome::Passed))
-            .cloned()
-            .collect())
+        Ok(flaky)
     }
 
     /// Without a reproduction: the suite, and the tests that it turns from red to green.
     pub(super) fn turned_green(
         &self,
         case: &Case<'_>,
-        verdict: &mut Verdict,
+        out: &mut Judgement,
     ) -> Result<Result<TurnedGreen, Fall>, EffectError> {
-        let suite = match self.suite(case, verdict)? {
+        let suite = match self.suite(case, out)? {
             Ok(suite) => suite,
             Err(fall) => return Ok(Err(fall)),
         };
@@ -157,8 +185,46 @@ impl Tester {
     }
 }
 
+/// Signs that a run of the suite does not report what happened, or not all of it.
+fn dishonest(case: &Case<'_>, ran: &Ran, canaries: &Canaries) -> Option<Fall> {
+    let records = ran.steps.step(0);
+    if let Some(fall) = meddled(case, ran, &records) {
+        return Some(fall);
+    }
+    let sung = if case.base.data.canaries { canaries.listen(&records) } else { Sung::True };
+    if let Sung::False(why) = sung {
+        return Some(Fall::new(VerdictStatus::Tampered, why));
+    }
+    if let Some(why) = ran.incomplete().or(records.incomplete()) {
+        let reason = format!("the suite did not run to its end: {why}");
+        return Some(Fall::new(VerdictStatus::Incomplete, reason));
+    }
+    let left_out = "tests of ours were left out of the run";
+    (sung == Sung::Missing).then(|| Fall::new(VerdictStatus::Tampered, left_out))
+}
+
+/// Both runs as one: what failed in either failed, what is missing in either is missing.
+fn worse(mut one: StepRecords, mut two: StepRecords) -> StepRecords {
+    for (id, test) in &mut one.tests {
+        let Some(other) = two.tests.remove(id) else {
+            test.outcome = None;
+            continue;
+        };
+        test.starts = test.starts.max(other.starts);
+        test.finished &= other.finished;
+        if other.outcome.is_none() || other.outcome > test.outcome.filter(|_| test.finished) {
+            test.outcome = other.outcome;
+            test.failure = other.failure;
+        }
+    }
+    if one.broken.is_empty() {
+        one.broken = two.broken;
+    }
+    one
+}
+
 /// It passes, and was not run more often than at the base.
-fn still_passes(base: &crate::world::tests::baseline::Prepared, records: &StepRecords, id: &str) -> bool {
+fn still_passes(base: &Prepared, records: &StepRecords, id: &str) -> bool {
     let starts = |n: Option<u32>| n.unwrap_or_default();
     let before = starts(base.data.tests.get(id).map(|test| test.starts));
     let after = starts(records.tests.get(id).map(|test| test.starts));

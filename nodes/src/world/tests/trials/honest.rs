@@ -3,13 +3,13 @@
 use super::{CART, PYTEST, Shop, TESTS, UNITTEST, lay_out, shop};
 use crate::effects::{BaselineRequest, ProbeFile, ProbeRequest};
 use crate::types::{Reproduction, ReproductionKind, VerdictStatus};
-use crate::world::tests::{BatchRequest, apply_diff};
+use crate::world::tests::{BatchRequest, Wanted, apply_diff};
 
-fn fixed_cart() -> String {
+pub(super) fn fixed_cart() -> String {
     CART.replace("order[\"items\"]", "order.get(\"items\", [])")
 }
 
-fn fix(shop: &Shop) -> String {
+pub(super) fn fix(shop: &Shop) -> String {
     shop.diff(&[("shop/cart.py", Some(&fixed_cart()))])
 }
 
@@ -29,7 +29,10 @@ fn an_honest_fix_is_fixed_under_both_runners() {
         assert_eq!(verdict.candidate_tree, shop.repo.tree_with(&shop.commit, &edits).unwrap());
         let phrases = verdict.evidence.join("; ");
         assert!(
-            phrases.contains("all 1 changed lines run") && phrases.contains("3 control copies"),
+            phrases.contains("all 1 changed lines run")
+                && phrases.contains("4 control copies")
+                && phrases.contains("1 mutants of the changed code")
+                && phrases.contains("with the code in a process of its own, where"),
             "{phrases}"
         );
         // Five tests guard the rest: good, not overwhelming.
@@ -65,10 +68,11 @@ fn what_does_not_mend_or_breaks_something_else_is_told_with_its_test() {
         assert_eq!(shop.judge(nothing).status, VerdictStatus::NotFixed);
     }
     // Without a reproduction, the same fix is shown by the test that it turns green.
-    let verdict = shop.tester.judge_patch(&shop.commit, None, &fix(&shop)).unwrap();
+    let by_suite =
+        |diff: &str| shop.tester.judge_patch(&shop.commit, None, diff, &Wanted::default()).unwrap().verdict;
+    let verdict = by_suite(&fix(&shop));
     assert_eq!(verdict.status, VerdictStatus::Fixed, "{verdict:#?}");
-    let verdict =
-        shop.tester.judge_patch(&shop.commit, None, &shop.diff(&[("shop/cart.py", Some(&useless))])).unwrap();
+    let verdict = by_suite(&shop.diff(&[("shop/cart.py", Some(&useless))]));
     assert_eq!(verdict.status, VerdictStatus::Regressed, "{verdict:#?}");
 }
 
