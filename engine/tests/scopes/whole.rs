@@ -14,7 +14,7 @@ use prunella_engine::store::Store;
 use serde_json::{Value, json};
 
 use crate::model::{self, Played};
-use crate::parts::{Random, parts, random};
+use crate::parts::{Part, Random, few, parts, random};
 use crate::prefix::{self, Left, store_with};
 use crate::puppet::{Play, Stage, graph};
 
@@ -52,9 +52,8 @@ fn checked(graph: &Arc<Graph>) -> Loader {
 }
 
 /// The same graphs in every run of the tests.
-fn graphs(many: usize) -> impl Iterator<Item = Random> {
+fn graphs(many: usize, parts: impl Strategy<Value = Vec<Part>>) -> impl Iterator<Item = Random> {
     let mut runner = TestRunner::deterministic();
-    let parts = parts();
     (0..many).map(move |_| random(&parts.new_tree(&mut runner).unwrap().current()))
 }
 
@@ -85,7 +84,7 @@ fn substance(records: &[Record]) -> Vec<String> {
 
 #[test]
 fn every_task_and_join_runs_once_and_no_write_is_lost() {
-    for random in graphs(24) {
+    for random in graphs(14, parts()) {
         let whole = Whole::new(random, &[]);
         let source = &whole.random.source;
         assert_eq!((whole.result.exit, whole.result.end.as_deref()), (0, Some("done")), "{source}");
@@ -105,7 +104,7 @@ fn every_task_and_join_runs_once_and_no_write_is_lost() {
 #[test]
 fn a_replay_is_the_run() {
     let mut effects = 0;
-    for random in graphs(24) {
+    for random in graphs(14, parts()) {
         let whole = Whole::new(random, &[]);
         let source = &whole.random.source;
         let again = whole.play.replay(&whole.run);
@@ -116,13 +115,13 @@ fn a_replay_is_the_run() {
         assert_eq!(again.effects, answered as u64, "{source}");
         effects += answered;
     }
-    assert!(effects > 100, "{effects} effects among all graphs");
+    assert!(effects > 60, "{effects} effects among all graphs");
 }
 
 #[test]
 fn whoever_is_first_the_result_and_the_records_are_the_same() {
     let mut orders = 0;
-    for random in graphs(12) {
+    for random in graphs(8, parts()) {
         let first = Whole::new(random, &[]);
         let (source, substance_of_first) = (&first.random.source, substance(&first.records()));
         let mut seen = BTreeSet::from([first.play.stage.performed.lock().unwrap().clone()]);
@@ -137,13 +136,14 @@ fn whoever_is_first_the_result_and_the_records_are_the_same() {
         }
         orders += seen.len() - 1;
     }
-    assert!(orders > 12, "only {orders} orders that differ");
+    assert!(orders > 8, "only {orders} orders that differ");
 }
 
 #[test]
 fn a_resume_from_any_prefix_of_the_journal_equals_the_uninterrupted_run() {
     let mut cuts = 0;
-    for random in graphs(3) {
+    // A run for every record of every graph: many small ones tell more than a few large ones.
+    for random in graphs(4, few()) {
         let whole = Whole::new(random, &[]);
         let (source, records) = (&whole.random.source, whole.records());
         let substance_of_whole = substance(&records);
@@ -166,5 +166,5 @@ fn a_resume_from_any_prefix_of_the_journal_equals_the_uninterrupted_run() {
             cuts += 1;
         }
     }
-    assert!(cuts > 80, "only {cuts} prefixes");
+    assert!(cuts > 40, "only {cuts} prefixes");
 }
