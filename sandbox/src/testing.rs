@@ -79,7 +79,8 @@ fn build(name: &str) -> Option<()> {
     let kind = if kind == "debug" { "dev" } else { kind };
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "--offline", "--package", "prunella-sandbox", "--bin", name])
+        // With the tests of the whole workspace: the same features, so what they were built with is not built again.
+        .args(["build", "--quiet", "--offline", "--workspace", "--tests", "--bin", name])
         .args(["--profile", kind, "--target-dir"])
         .arg(profile.parent()?)
         .current_dir(env::var_os("CARGO_MANIFEST_DIR")?)

@@ -50,7 +50,8 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "-p", "prunella", "-p", "prunella-sandbox", "--bins"]);
+        // With the tests of the whole workspace: the same features, so what they were built with is not built again.
+        cargo.args(["build", "--quiet", "--locked", "--workspace", "--tests", "--bins"]);
         let exe = std::env::current_exe().expect("a test knows its own path");
         let folder = exe.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
         if folder.ends_with("release") {
