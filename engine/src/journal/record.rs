@@ -10,8 +10,8 @@ use crate::graph::{At, Outcome};
 use crate::scheduler::Used;
 use crate::{Class, EffectError, Failure, Lane, Name};
 
-/// One record of a journal. [`super::decode`] reads it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One record of a journal. [`super::decode`] reads it, faster than what is derived here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
     /// What the run is; always the first record, and only that.
