@@ -183,7 +183,7 @@ fn path(path: &Path) -> &str {
 fn where_namespaces_are_blocked_everybody_says_what_to_do() {
     let dir = folder();
     let log = dir.path().join("app.log");
-    fs::write(&log, "Traceback (most recent call last):\n  File \"/srv/calc.py\", line 2, in half\n    return n[\"whole\"]\nKeyError: 'whole'\n").unwrap();
+    fs::write(&log, "Traceback (most recent call last):\n  File \"/srv/calc.py\", line 2, in half\n    return n[\"whole\"] / 2\nKeyError: 'whole'\n").unwrap();
     for who in Who::all() {
         // Docker answers with EPERM, an older sandboxed kernel knows none of it.
         for errno in [libc::EPERM, libc::ENOSYS, libc::EINVAL] {
@@ -205,6 +205,10 @@ fn where_namespaces_are_blocked_everybody_says_what_to_do() {
             let run = ["sandbox", "run", "--repo", path(dir.path()), "--", "sh", "-c", "echo ran"];
             let outcome = told(blocked(who.command(&run), errno));
             assert_eq!(outcome.stdout, "", "it ran all the same");
+        }
+        if who.uid.is_some() {
+            // The interpreter of these tests may lie in a home that only its owner can enter.
+            continue;
         }
         let repo = who.place.path().join("repo");
         repository(&repo, who.uid);

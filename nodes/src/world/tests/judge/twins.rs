@@ -53,9 +53,6 @@ impl Tester {
         target: &Target,
         red: &Failure,
     ) -> Result<Result<Seen, Fall>, EffectError> {
-        if !case.is_python() {
-            return Ok(Ok(Seen::default()));
-        }
         let settings = &case.base.settings;
         if settings.command.foreign().is_some() {
             return self.control(case, target);
