@@ -1,9 +1,9 @@
-//! `kill -9` in the middle of a run, then `runs resume`.
+//! `kill -9` or SIGTERM in the middle of a run, then `runs resume`.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use prunella_tests::{Case, Prunella, ScriptedModel};
 
@@ -74,4 +74,30 @@ fn a_run_that_lost_its_incident_to_a_live_one_does_not_go_on() {
     second.kill().unwrap();
     let _ = second.wait().unwrap();
     assert!(refused.code == 7 && refused.stderr.contains(&owner), "{refused:?}");
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_ends_its_superstep_and_goes_on_later() {
+    let prunella = Prunella::new();
+    let place = prunella.store().with_file_name("example");
+    let mut child = prunella
+        .command(&["demo", place.to_str().unwrap()])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("… generate")), "it comes to the search");
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{rest:#?}");
+    // What was under way came to its end, and nothing began after it.
+    assert!(rest.iter().any(|line| line.starts_with("✓ generate")), "{rest:#?}");
+    assert!(!rest.iter().any(|line| line.contains("… test")), "{rest:#?}");
+    let listed = prunella.run(&["runs", "list", "--json"]).code(0).json();
+    assert_eq!(listed["runs"][0]["status"], "stopped");
+    let resumed = prunella.run(&["runs", "resume", "@latest", "--json"]).code(0);
+    assert_eq!(resumed.json()["end"], "healed");
+    assert!(!resumed.stderr.contains("… generate"), "{}", resumed.stderr);
 }
