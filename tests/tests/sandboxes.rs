@@ -67,8 +67,15 @@ fn repository() -> (tempfile::TempDir, String, String) {
 
 const UNITTEST: &str = "python -m unittest discover";
 
+/// One test at a time: an interpreter in WebAssembly is slow enough beside nothing, and candidates have their time.
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[test]
 fn wasm_runs_python_where_it_is_asked_for() {
+    let _turn = turn();
     let prunella = elsewhere();
     let (_dir, repo, patch) = repository();
     let script = "import sys; print(sys.platform, open('calc.py').readline().strip())";
@@ -84,6 +91,7 @@ fn wasm_runs_python_where_it_is_asked_for() {
 
 #[test]
 fn an_incident_is_healed_in_wasm() {
+    let _turn = turn();
     let prunella = elsewhere();
     let (dir, repo, _) = repository();
     let log = dir.path().join("app.log");
@@ -121,6 +129,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 #[test]
 fn a_killed_command_leaves_no_copy_behind() {
+    let _turn = turn();
     let prunella = elsewhere();
     let (_dir, repo, _) = repository();
     let place = tempfile::tempdir().unwrap();
@@ -157,6 +166,7 @@ fn a_killed_command_leaves_no_copy_behind() {
 
 #[test]
 fn wasm_is_chosen_where_there_is_nothing_else_and_the_tests_were_found_equal() {
+    let _turn = turn();
     let prunella = elsewhere();
     let (_dir, repo, patch) = repository();
     let judge = ["judge", &patch, "--repo", &repo, "--test-command", UNITTEST, "--json"];
@@ -191,6 +201,7 @@ fn wasm_is_chosen_where_there_is_nothing_else_and_the_tests_were_found_equal() {
 
 #[test]
 fn what_cannot_be_set_up_says_why() {
+    let _turn = turn();
     let prunella = Prunella::new();
     let file = prunella.store().with_extension("wasm");
     std::fs::write(&file, "no module").unwrap();
@@ -213,6 +224,7 @@ fn what_cannot_be_set_up_says_why() {
 
 #[test]
 fn a_container_needs_an_engine_and_an_image() {
+    let _turn = turn();
     let prunella = Prunella::new().env("PRUNELLA_CONTAINER_ENGINE", "/no/such/engine");
     let run = ["sandbox", "run", "--sandbox", "container", "--", "true"];
     let said = prunella.run(&run).code(31);
