@@ -11,6 +11,12 @@ use serde_json::Value;
 
 use crate::terminal::{Tone, paint, say, seconds};
 
+/// Where a task stands, for people: its node, and the branch, item or call that it is in. Which execution it is shows
+/// from the attempt and the order.
+fn place(lane: &Lane) -> String {
+    if lane.scope.is_empty() { lane.node.to_string() } else { format!("{}/{}", lane.scope, lane.node) }
+}
+
 /// Prints the events of a run: a moving line on a terminal, plain lines elsewhere.
 pub(crate) struct Progress {
     line: Option<ProgressBar>,
@@ -42,12 +48,12 @@ impl Progress {
                 } else {
                     String::new()
                 };
-                self.now(&format!("{}{which}", lane.node));
+                self.now(&format!("{}{which}", place(&lane)));
                 self.kinds.insert(lane, kind);
             }
             Event::EffectStarted { lane, name, r#try, .. } => {
                 let again = if r#try > 1 { format!(", try {try}", r#try = r#try) } else { String::new() };
-                self.moment(&format!("{}: {name}{again}", lane.node));
+                self.moment(&format!("{}: {name}{again}", place(&lane)));
             }
             Event::EffectDone { .. }
             | Event::Routed { .. }
@@ -61,23 +67,28 @@ impl Progress {
                 self.print(&format!(
                     "  {} {}: {name} failed, try {}: {message}{next}",
                     paint(Tone::Bad, "!"),
-                    lane.node,
+                    place(&lane),
                     r#try
                 ));
             }
             Event::TaskFailed { lane, error } => {
-                self.print(&format!("{} {:<10} failed: {}", paint(Tone::Bad, "✗"), lane.node, error.message));
+                self.print(&format!(
+                    "{} {:<10} failed: {}",
+                    paint(Tone::Bad, "✗"),
+                    place(&lane),
+                    error.message
+                ));
             }
             Event::Interrupted { lane, id, question, answer } => {
                 let takes = answer.map(|ty| format!(" [{ty}]")).unwrap_or_default();
                 self.print(&format!(
                     "{} {:<10} asks ({id}): {question}{takes}",
                     paint(Tone::Dim, "?"),
-                    lane.node
+                    place(&lane)
                 ));
             }
             Event::Log { lane, message } => {
-                self.print(&format!("  {} {message}", paint(Tone::Dim, &format!("{}:", lane.node))))
+                self.print(&format!("  {} {message}", paint(Tone::Dim, &format!("{}:", place(&lane)))))
             }
             Event::Committed { lane, output, active_ms, .. } => {
                 let kind = self.kinds.remove(&lane).unwrap_or_default();
@@ -86,7 +97,7 @@ impl Progress {
                 self.print(&format!(
                     "{} {:<10} {:>8}  {what}",
                     paint(tone, mark),
-                    lane.node,
+                    place(&lane),
                     seconds(active_ms)
                 ));
             }
@@ -175,4 +186,17 @@ fn outcome(kind: &str, output: &Value) -> (Tone, String) {
 /// The first eight digits of a hash: how people say it.
 pub(crate) fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_told_with_the_scope_that_it_is_in() {
+        let told = |lane: &str| place(&Lane::try_from(lane.to_owned()).unwrap());
+        assert_eq!(told("generate#2"), "generate");
+        assert_eq!(told("compete[1]/generate#2"), "compete[1]/generate");
+        assert_eq!(told("each[3]/fork[0]/test#1"), "each[3]/fork[0]/test");
+    }
 }

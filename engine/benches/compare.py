@@ -177,6 +177,8 @@ def measured(sides, args):
                 row(f"history of 1000: {name}", mine, median(pairs, 1, theirs), "ms", None)
                 if most:
                     row(f"  of {most:.0f} ms", mine, most, "ms", 1.0)
+            slowest = median(pairs, 0, lambda one: one["get_slowest_ms"])
+            row("  the slowest of fifty states, of 5 ms", slowest, 5.0, "ms", 1.0)
     if args.peers and wanted("peers"):
         names = [one for one in ("juncture", "langgraph-rs", "adk") if os.path.exists(os.path.join(args.peers, "bench-" + one))]
         for name in names:

@@ -42,7 +42,7 @@ use crate::redact::Redactor;
 use crate::run::{Inheritance, Stop, StopWish};
 use crate::scheduler::{self, Ask, Command, Finish, Scheduler, Superstep, Used};
 use crate::store::{Durability, RunStatus, Store};
-use crate::{Failure, Fault, Kinds, Lane, World, canonical};
+use crate::{Failure, Fault, Kinds, Lane, World};
 
 /// How often it is looked what other processes want, in milliseconds.
 const LOOK_MS: u64 = 200;
@@ -405,16 +405,16 @@ impl<'a> Driver<'a> {
     }
 
     /// Keeps where the scheduler stands when what was recorded since the last time outgrows that: so the sum of all
-    /// snapshots stays below what is recorded, whatever the state's size, and any state is a short way from one.
+    /// snapshots stays below twice what is recorded, whatever the state's size, and any state is a short way from one.
     fn snapshot(&mut self) -> Result<(), Fault> {
         let (at, size) = self.snapshot;
         let recorded = self.log.recorded();
-        if recorded.saturating_sub(at) < size.saturating_mul(2).max(SNAPSHOT_BYTES) {
+        if recorded.saturating_sub(at) < size.max(SNAPSHOT_BYTES) {
             return Ok(());
         }
-        let content = canonical::to_string(&self.scheduler.snapshot()?);
+        let content = self.scheduler.snapshot_text()?;
         self.snapshot = (recorded, content.len() as u64);
-        self.log.snapshot(content.as_bytes())
+        self.log.snapshot(&content)
     }
 
     fn tell(&mut self, step: Superstep) {

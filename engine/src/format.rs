@@ -6,8 +6,8 @@ use crate::Fault;
 pub const GRAPH: u32 = 1;
 /// Journal records and their chain. 2 added fan-outs, calls, failures, answers, updates and forks; 1 is read as it is.
 pub const JOURNAL: u32 = 2;
-/// The tables of a store.
-pub const STORE: u32 = 2;
+/// The tables of a store. 2 has a row an append, packed; 3 tells which step of a run a snapshot stands at.
+pub const STORE: u32 = 3;
 /// The trace file, `prunella-trace/1`.
 pub const TRACE: u32 = 1;
 

@@ -212,7 +212,9 @@ impl Engine {
         self.take_up(&mut owner, &folded, resumed)?;
         let graph = facts.graph.name.clone();
         sink(Event::RunStarted { run: run.to_owned(), graph, resumed });
-        let log = Log::Store(Box::new(owner));
+        let recorded = past.records.iter().map(|sealed| &sealed.record).chain(&folded.owed);
+        let steps = recorded.filter(|record| record.is_step()).count() as u64;
+        let log = Log::Store(Box::new(owner), steps);
         let (log, rest) = match folded.finish {
             Some(finish) => (log, Rest::Over(finish)),
             None => {

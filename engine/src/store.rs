@@ -40,8 +40,10 @@ pub(crate) use blobs::unpack;
 pub use delete::{Prune, Pruned};
 pub use gc::Swept;
 pub use owner::{Durability, Owner};
+pub(crate) use records::RawRecord;
 pub use records::Tail;
 pub use rows::{Filter, RunRow, RunStatus};
+pub use snapshots::{Kept, Reach};
 pub use verify::Finding;
 
 pub use crate::journal::Sealed;

@@ -1,10 +1,10 @@
 //! What a run's bodies are told, the same live, on resume and in replay.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::graph::{Graph, NodeDef, RetryPolicy, Template};
@@ -23,7 +23,7 @@ pub(crate) struct Facts {
     pub(crate) settings: Value,
     /// How firmly what happens is written.
     pub(crate) level: Level,
-    prepared: RefCell<BTreeMap<(Name, Name), Rc<Prepared>>>,
+    prepared: RefCell<IndexMap<(Name, Name), Rc<Prepared>>>,
 }
 
 /// How firmly a run's records are written: its setting `durability`. Whatever the level, the start and the result of

@@ -8,8 +8,8 @@ use crate::store::{Durability, Owner, RunStatus};
 
 /// Where a run's records go.
 pub(crate) enum Log {
-    /// Into the store, as the run's owner.
-    Store(Box<Owner>),
+    /// Into the store, as the run's owner; so many steps of the run's history are recorded.
+    Store(Box<Owner>, u64),
     /// Nowhere: the run cannot be resumed, looked at or replayed.
     Off(String),
 }
@@ -18,20 +18,20 @@ impl Log {
     /// The run's id.
     pub(crate) fn run(&self) -> &str {
         match self {
-            Self::Store(owner) => owner.run(),
+            Self::Store(owner, _) => owner.run(),
             Self::Off(run) => run,
         }
     }
 
     /// Whether records are kept.
     pub(crate) fn is_on(&self) -> bool {
-        matches!(self, Self::Store(_))
+        matches!(self, Self::Store(..))
     }
 
     /// The chain hash of the last record; nothing where there is no journal.
     pub(crate) fn head(&self) -> Option<Chain> {
         match self {
-            Self::Store(owner) => Some(owner.chain()),
+            Self::Store(owner, _) => Some(owner.chain()),
             Self::Off(_) => None,
         }
     }
@@ -39,7 +39,7 @@ impl Log {
     /// How many records there are, the header included; 0 where there is no journal.
     pub(crate) fn records(&self) -> u64 {
         match self {
-            Self::Store(owner) => owner.seq(),
+            Self::Store(owner, _) => owner.seq(),
             Self::Off(_) => 0,
         }
     }
@@ -47,7 +47,7 @@ impl Log {
     /// How many bytes of records this owner appended.
     pub(crate) fn recorded(&self) -> u64 {
         match self {
-            Self::Store(owner) => owner.appended(),
+            Self::Store(owner, _) => owner.appended(),
             Self::Off(_) => 0,
         }
     }
@@ -55,7 +55,7 @@ impl Log {
     /// Keeps `content`, which follows from all records so far.
     pub(crate) fn snapshot(&mut self, content: &[u8]) -> Result<(), Fault> {
         match self {
-            Self::Store(owner) => owner.put_snapshot(owner.seq().saturating_sub(1), content),
+            Self::Store(owner, steps) => owner.put_snapshot(owner.seq().saturating_sub(1), *steps, content),
             Self::Off(_) => Ok(()),
         }
     }
@@ -69,7 +69,11 @@ impl Log {
         now_ms: u64,
     ) -> Result<(), Fault> {
         match self {
-            Self::Store(owner) => owner.append(records, status, durability, now_ms),
+            Self::Store(owner, steps) => {
+                owner.append(records, status, durability, now_ms)?;
+                *steps += records.iter().filter(|record| record.is_step()).count() as u64;
+                Ok(())
+            }
             Self::Off(_) => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ impl Graph {
     #[must_use]
     pub fn loops(&self) -> BTreeMap<String, Loop> {
         let mut graph = DiGraph::<(), ()>::with_capacity(self.nodes.len(), self.nodes.len() * 2);
-        for _ in &self.nodes {
+        for _ in self.nodes.iter() {
             graph.add_node(());
         }
         let mut heads: BTreeMap<usize, u32> = BTreeMap::new();
@@ -52,6 +52,10 @@ impl Graph {
             if let Some(on_error) = &node.on_error {
                 plain(from, &on_error.to);
             }
+        }
+        // Most of a large graph is no loop at all.
+        if heads.is_empty() {
+            return BTreeMap::new();
         }
         let Some(start) = self.nodes.get_index_of(&self.start) else { return BTreeMap::new() };
         let dominators = simple_fast(&graph, NodeIndex::new(start));

@@ -157,7 +157,7 @@ fn build(
         limits: model::Limits { exhausted, ..ast.limits.clone() },
         ends,
         start: ast.start.as_ref()?.text.clone(),
-        nodes,
+        nodes: Arc::new(nodes),
         returns: match &ast.returns {
             Some(returns) => Some(returns.value.clone()?),
             None => None,

@@ -34,8 +34,8 @@ pub struct Graph {
     pub ends: IndexMap<String, End>,
     /// The first node.
     pub start: String,
-    /// Nodes by name, in the file's order.
-    pub nodes: IndexMap<String, NodeDef>,
+    /// Nodes by name, in the file's order. Shared by all copies of the graph, so one costs no more for having many.
+    pub nodes: Arc<IndexMap<String, NodeDef>>,
     /// The type of what its ends give (`returns:`), for who calls it.
     pub returns: Option<Type>,
     /// The graphs under `graphs:`, which nodes of it and of each other call by name. Of the outermost graph only.

@@ -36,6 +36,19 @@ pub enum Record {
     End(EndRecord),
 }
 
+impl Record {
+    /// Whether it is a step of the run's history: a task's commit, or a change by a person that counts as no task (one
+    /// that does is followed by that task's commit).
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        match self {
+            Self::Commit(_) => true,
+            Self::Update(update) => update.node.is_none(),
+            _ => false,
+        }
+    }
+}
+
 /// What a run is, and what it is pinned to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::history::{checkpoints, find};
+use super::history::find;
 use super::{Engine, pin};
 use crate::graph::Graph;
 use crate::journal::{EffectRecord, GraphPin, Header, Origin, Past, Payload, Phase, Record};
 use crate::scheduler::{Scheduler, Update};
-use crate::store::Store;
+use crate::store::{Reach, Store};
 use crate::{Class, Fault, Lane};
 
 /// What is to be different in a fork.
@@ -36,8 +36,8 @@ impl Engine {
     /// [`Engine::update`] says of the change.
     pub fn fork(&self, run: &str, step: &str, change: Change) -> Result<String, Fault> {
         let store = self.store();
-        let past = Past::of(store.records(run)?)?;
-        let history = checkpoints(&past.records);
+        let past = Past::of(store.records_between(run, 0, 0)?)?;
+        let history = self.history(run)?;
         let at = find(&history, step)?;
         let (records, chain) = match at {
             Some(at) => (at.record, at.chain.clone()),
@@ -48,7 +48,10 @@ impl Engine {
             let inputs = past.header.inputs.unpack(&Value::Null, store.as_ref())?;
             (Scheduler::new(Arc::clone(&facts.graph), inputs)?, Arc::clone(&facts.graph))
         } else {
-            self.scheduler_at(run, records)?
+            let there = self.scheduler_at(run, Reach::Record(records))?;
+            there.ok_or_else(|| {
+                Fault::bug(format!("record {records} is in the history and not in the journal"))
+            })?
         };
         if scheduler.is_over() {
             let message = format!("run {run} was over at step {step}: there is nothing to go on with");

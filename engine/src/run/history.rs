@@ -1,9 +1,12 @@
 //! A run's past: its checkpoints without their states, the state at one of them, and what changed between two.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Engine;
@@ -11,6 +14,7 @@ use crate::blob::Blobs;
 use crate::graph::Graph;
 use crate::journal::{self, Past, Record, Sealed, To};
 use crate::scheduler::Scheduler;
+use crate::store::{RawRecord, Reach};
 use crate::{Failure, Fault, Lane};
 
 /// One superstep, or one change by a person, as the journal tells of it.
@@ -62,51 +66,69 @@ pub struct KeyChange {
     pub after: Option<Value>,
 }
 
-/// The checkpoints that records tell of, the oldest first. No state is made for it.
-pub(crate) fn checkpoints(records: &[Sealed]) -> Vec<Checkpoint> {
-    let mut found: Vec<Checkpoint> = Vec::new();
-    for (i, sealed) in records.iter().enumerate() {
-        // The header is record 0, and not among these.
-        let (record, number) = (i as u64 + 1, found.len() as u64 + 1);
-        match &sealed.record {
-            Record::Commit(commit) => found.push(Checkpoint {
-                number,
-                lane: Some(commit.lane.clone()),
-                scope: commit.lane.scope.to_string(),
-                superstep: Some(commit.superstep),
-                edge: None,
-                to: None,
-                keys: commit.writes.keys().cloned().collect(),
-                error: commit.error.clone(),
-                at_ms: commit.at_ms,
-                record,
-                chain: sealed.head(),
-            }),
-            Record::Route(route) => {
-                let of = found.iter_mut().rev().find(|one| one.lane.as_ref() == Some(&route.lane));
+/// What a history needs of a record. The values that it holds are passed over.
+#[derive(Deserialize)]
+struct Glance<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    lane: Option<Lane>,
+    superstep: Option<u64>,
+    edge: Option<String>,
+    to: Option<To>,
+    #[serde(default)]
+    writes: BTreeMap<String, IgnoredAny>,
+    /// Those of commits and of effects differ.
+    error: Option<Value>,
+    #[serde(default)]
+    at_ms: u64,
+    #[serde(default)]
+    scope: String,
+    node: Option<String>,
+}
+
+/// The checkpoints that records tell of, as they are shown one after the other.
+#[derive(Default)]
+struct History {
+    found: Vec<Checkpoint>,
+}
+
+impl History {
+    fn see(&mut self, line: &RawRecord<'_>) -> Result<(), serde_json::Error> {
+        let glance: Glance<'_> = serde_json::from_slice(line.bytes)?;
+        let chain = || crate::journal::hex(&line.chain);
+        let (lane, scope, superstep, error) = match &*glance.kind {
+            "commit" => {
+                let scope = glance.lane.as_ref().map(|lane| lane.scope.to_string()).unwrap_or_default();
+                let error = glance.error.map(serde_json::from_value).transpose()?;
+                (glance.lane, scope, glance.superstep, error)
+            }
+            "route" => {
+                let of = self.found.iter_mut().rev().find(|step| step.lane == glance.lane);
                 if let Some(step) = of {
-                    (step.edge, step.to) = (Some(route.edge.clone()), Some(route.to.clone()));
-                    (step.record, step.chain) = (record, sealed.head());
+                    (step.edge, step.to) = (glance.edge, glance.to);
+                    (step.record, step.chain) = (line.number, chain());
                 }
+                return Ok(());
             }
             // One that counts as a task is told by that task's commit.
-            Record::Update(update) if update.node.is_none() => found.push(Checkpoint {
-                number,
-                lane: None,
-                scope: update.scope.clone(),
-                superstep: None,
-                edge: None,
-                to: None,
-                keys: update.writes.keys().cloned().collect(),
-                error: None,
-                at_ms: update.at_ms,
-                record,
-                chain: sealed.head(),
-            }),
-            _ => {}
-        }
+            "update" if glance.node.is_none() => (None, glance.scope, None, None),
+            _ => return Ok(()),
+        };
+        self.found.push(Checkpoint {
+            number: self.found.len() as u64 + 1,
+            lane,
+            scope,
+            superstep,
+            edge: None,
+            to: None,
+            keys: glance.writes.into_keys().collect(),
+            error,
+            at_ms: glance.at_ms,
+            record: line.number,
+            chain: chain(),
+        });
+        Ok(())
     }
-    found
 }
 
 /// The checkpoint that `step` names: its number, or its task (`test#2`). Nothing for 0, the beginning.
@@ -136,29 +158,44 @@ impl Engine {
     /// # Errors
     /// Exit 2 for an unknown run, 6 when the store cannot be read, 21 when the journal is damaged.
     pub fn history(&self, run: &str) -> Result<Vec<Checkpoint>, Fault> {
-        Ok(checkpoints(&Past::of(self.store().records(run)?)?.records))
+        let mut history = History::default();
+        self.store().walk(run, 1, &mut |line| {
+            let damaged = |e| line.at(Fault::new("journal.record", 21, format!("no record: {e}")));
+            history.see(line).map_err(damaged)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(history.found)
     }
 
-    /// The state of a run at a step: the number of a checkpoint, a task (`test#2`), or `0` for the beginning.
+    /// The state of a run at a step: the number of a checkpoint, a task (`test#2`), or `0` for the beginning. Starts from
+    /// the nearest snapshot, so it costs what the state holds and what was added since then; that of a task costs the
+    /// history besides.
     ///
     /// # Errors
     /// As [`Engine::view`]; exit 2 when there is no such step.
     pub fn state_at(&self, run: &str, step: &str) -> Result<StateAt, Fault> {
-        let history = self.history(run)?;
-        let record = find(&history, step)?.map_or(0, |step| step.record);
-        self.state_at_record(run, record)
+        let reach = match step.parse() {
+            Ok(number) => Reach::Step(number),
+            Err(_) => Reach::Record(find(&self.history(run)?, step)?.map_or(0, |step| step.record)),
+        };
+        match self.scheduler_at(run, reach)? {
+            Some((scheduler, _)) => state_of(scheduler),
+            None => {
+                find(&self.history(run)?, step)?;
+                Err(Fault::bug(format!("step {step} is in the history and not in the journal")))
+            }
+        }
     }
 
-    /// The state of a run after the record of this number; the header is 0. Starts from the nearest snapshot, so it
-    /// costs what the state holds and what was added since then.
+    /// The state of a run after the record of this number; the header is 0. Costs as [`Engine::state_at`].
     ///
     /// # Errors
     /// As [`Engine::view`].
     pub fn state_at_record(&self, run: &str, record: u64) -> Result<StateAt, Fault> {
-        let (mut scheduler, _) = self.scheduler_at(run, record)?;
-        let states = scheduler.states();
-        let under_way = scheduler.under_way()?.iter().filter_map(crate::scheduler::Command::lane).collect();
-        Ok(StateAt { states, under_way })
+        match self.scheduler_at(run, Reach::Record(record))? {
+            Some((scheduler, _)) => state_of(scheduler),
+            None => Err(Fault::new("run.record", 2, format!("run {run} has no record {record}"))),
+        }
     }
 
     /// What changed between two steps of a run, by scope and key.
@@ -189,36 +226,57 @@ impl Engine {
             .collect())
     }
 
-    /// The scheduler as it stood after the record of this number, and the run's graph.
-    pub(super) fn scheduler_at(&self, run: &str, record: u64) -> Result<(Scheduler, Arc<Graph>), Fault> {
+    /// The scheduler as it stood there, and the run's graph; nothing where the run does not come so far.
+    pub(super) fn scheduler_at(
+        &self,
+        run: &str,
+        reach: Reach,
+    ) -> Result<Option<(Scheduler, Arc<Graph>)>, Fault> {
         let store = self.store();
         let header = store.records_between(run, 0, 0)?;
-        let Some(Sealed { record: Record::Header(header), chain: root, .. }) = header.into_iter().next()
-        else {
-            return Err(Fault::new("journal.header", 21, "the journal does not begin with a header"));
-        };
+        let Past { header, root, .. } = Past::of(header)?;
         let facts = self.facts(&header)?;
         let graph = Arc::clone(&facts.graph);
-        let snapshot = store.snapshot_at_or_before(run, record)?;
-        let from = match &snapshot {
-            Some((at, content)) => Some((*at, scheduler_of(&graph, content)?)),
-            None => None,
-        };
-        let start = from.as_ref().map_or(0, |(at, _)| *at);
-        let records =
-            if record > start { store.records_between(run, start + 1, record)? } else { Vec::new() };
+        let kept = store.snapshot_within(run, reach)?;
+        let (start, mut steps) = kept.as_ref().map_or((0, 0), |kept| (kept.seq, kept.step));
+        let mut records: Vec<Sealed> = Vec::new();
+        let mut there = reach == Reach::Record(start) || reach == Reach::Step(0);
+        if !there {
+            store.walk(run, start + 1, &mut |line| {
+                let sealed = line.looked_at()?;
+                // A commit's route comes right after it, so the step is whole only when the next record is none.
+                if let Reach::Step(number) = reach
+                    && steps == number
+                    && !matches!(sealed.record, Record::Route(_))
+                {
+                    return Ok(ControlFlow::Break(()));
+                }
+                steps += u64::from(sealed.record.is_step());
+                records.push(sealed);
+                let enough = reach == Reach::Record(line.number);
+                there |= enough;
+                Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            there |= reach == Reach::Step(steps);
+        }
+        if !there {
+            return Ok(None);
+        }
         let past = Past { header, root, records };
         let blobs: &dyn Blobs = store.as_ref();
-        let folded = match from {
-            Some((_, scheduler)) => journal::fold_on(scheduler, &past, blobs)?,
+        let folded = match kept {
+            Some(kept) => {
+                let scheduler = Scheduler::restored_of_text(Arc::clone(&graph), &kept.content)?;
+                journal::fold_on(scheduler, &past, blobs)?
+            }
             None => journal::fold(&graph, &past, blobs, &mut |_, _| Ok(None))?,
         };
-        Ok((folded.scheduler, graph))
+        Ok(Some((folded.scheduler, graph)))
     }
 }
 
-fn scheduler_of(graph: &Arc<Graph>, content: &[u8]) -> Result<Scheduler, Fault> {
-    let value: Value = serde_json::from_slice(content)
-        .map_err(|e| Fault::new("journal.snapshot", 21, format!("a snapshot is no JSON: {e}")))?;
-    Scheduler::restored(Arc::clone(graph), &value)
+fn state_of(mut scheduler: Scheduler) -> Result<StateAt, Fault> {
+    let states = scheduler.states();
+    let under_way = scheduler.under_way()?.iter().filter_map(crate::scheduler::Command::lane).collect();
+    Ok(StateAt { states, under_way })
 }

@@ -28,8 +28,8 @@ struct ScopeSnapshot {
     graph: Name,
     parent: Name,
     place: Place,
-    inputs: Value,
-    state: BTreeMap<String, Value>,
+    inputs: Arc<Value>,
+    state: BTreeMap<String, Arc<Value>>,
     written: Vec<WritesSnapshot>,
     doing: Doing,
     answer: Option<Value>,
@@ -62,9 +62,22 @@ impl Scheduler {
     /// # Errors
     /// Never; a [`Fault`] beats a panic if serde disagrees.
     pub fn snapshot(&self) -> Result<Value, Fault> {
-        let scopes = self.scopes.iter().map(|(path, scope)| (path, of_scope(scope))).collect();
-        serde_json::to_value(Snapshot { phase: self.phase, scopes })
+        serde_json::to_value(self.as_snapshot())
             .map_err(|e| Fault::bug(format!("a scheduler is no JSON: {e}")))
+    }
+
+    /// The same as JSON text: without a copy of what it holds. [`Self::restored_of_text`] is the way back.
+    ///
+    /// # Errors
+    /// As [`Self::snapshot`].
+    pub fn snapshot_text(&self) -> Result<Vec<u8>, Fault> {
+        serde_json::to_vec(&self.as_snapshot())
+            .map_err(|e| Fault::bug(format!("a scheduler is no JSON: {e}")))
+    }
+
+    fn as_snapshot(&self) -> Snapshot {
+        let scopes = self.scopes.iter().map(|(path, scope)| (path, of_scope(scope))).collect();
+        Snapshot { phase: self.phase, scopes }
     }
 
     /// The scheduler that a snapshot tells of, on `graph`: the one it was taken with, or another that has everything
@@ -74,8 +87,18 @@ impl Scheduler {
     /// Exit 21 when it is no snapshot; 7 when the graph lacks something that is under way, or a state key has another
     /// type there.
     pub fn restored(graph: Arc<Graph>, snapshot: &Value) -> Result<Self, Fault> {
-        let snapshot: Snapshot = Deserialize::deserialize(snapshot)
-            .map_err(|e| Fault::new("journal.snapshot", 21, format!("no snapshot of a run: {e}")))?;
+        Self::of_snapshot(graph, Deserialize::deserialize(snapshot).map_err(|e| none(&e))?)
+    }
+
+    /// The same, of a snapshot's JSON text: without a copy of what it holds.
+    ///
+    /// # Errors
+    /// As [`Self::restored`].
+    pub fn restored_of_text(graph: Arc<Graph>, text: &[u8]) -> Result<Self, Fault> {
+        Self::of_snapshot(graph, serde_json::from_slice(text).map_err(|e| none(&e))?)
+    }
+
+    fn of_snapshot(graph: Arc<Graph>, snapshot: Snapshot) -> Result<Self, Fault> {
         let plans = plans(graph);
         own_plan(&plans)?;
         let mut root = None;
@@ -88,7 +111,7 @@ impl Scheduler {
             let written = scope.written.into_iter();
             let written = written.map(|one| Writes { values: one.values, overwrites: one.overwrites });
             // Keys that a changed graph adds begin as they would in a new run.
-            let mut state = State::of(&plan.graph).to_map();
+            let mut state = State::of(&plan.graph).values().clone();
             state.extend(scope.state);
             // What is remembered of a node that a changed graph no longer has is of no use to it.
             let seen = scope.seen.into_iter().filter_map(|(node, seen)| {
@@ -100,7 +123,7 @@ impl Scheduler {
                 plan,
                 parent: scope.parent,
                 place: scope.place,
-                inputs: Arc::new(scope.inputs),
+                inputs: scope.inputs,
                 state: State::with(state),
                 written: written.collect(),
                 doing: scope.doing,
@@ -151,6 +174,10 @@ impl Scheduler {
     }
 }
 
+fn none(e: &serde_json::Error) -> Fault {
+    Fault::new("journal.snapshot", 21, format!("no snapshot of a run: {e}"))
+}
+
 fn of_scope(scope: &Scope) -> ScopeSnapshot {
     let written = scope.written.iter();
     let written = written
@@ -164,8 +191,8 @@ fn of_scope(scope: &Scope) -> ScopeSnapshot {
         graph: scope.plan.name.clone(),
         parent: scope.parent.clone(),
         place: scope.place.clone(),
-        inputs: scope.inputs.as_ref().clone(),
-        state: scope.state.to_map(),
+        inputs: Arc::clone(&scope.inputs),
+        state: scope.state.values().clone(),
         written,
         doing: scope.doing.clone(),
         answer: scope.answer.clone(),

@@ -45,9 +45,13 @@ impl State {
     }
 
     /// A state with these values.
-    pub(super) fn with(values: BTreeMap<String, Value>) -> Self {
-        let values = values.into_iter().map(|(key, value)| (key, Arc::new(value))).collect();
+    pub(super) fn with(values: BTreeMap<String, Arc<Value>>) -> Self {
         Self { values, members: BTreeMap::new() }
+    }
+
+    /// All values, shared.
+    pub(super) fn values(&self) -> &BTreeMap<String, Arc<Value>> {
+        &self.values
     }
 
     /// The value of `key`.

@@ -25,24 +25,31 @@ DROP TABLE runs_1;
 DROP TABLE blobs_1;
 ";
 
-/// Migrates a store of format `older`.
+fn from_1(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "ALTER TABLE runs RENAME TO runs_1; ALTER TABLE records RENAME TO records_1; ALTER TABLE blobs RENAME TO blobs_1;",
+    )?;
+    tx.execute_batch(schema::TABLES)?;
+    tx.execute_batch(FROM_1)
+}
+
+/// Migrates a store of format `older`. Format 1 had no snapshots and those of format 2 did not tell their step; they
+/// follow from the journal, so they go.
 pub(super) fn from(tx: &Transaction<'_>, older: u32, dir: Option<&Path>) -> Result<(), Fault> {
     let failed = |e: rusqlite::Error| {
         let fault = sql(&e, "migrate the store");
         fault.at(format!("format {older} to {}", format::STORE))
     };
     nobody_at_work(dir)?;
-    tx.execute_batch(
-        "ALTER TABLE runs RENAME TO runs_1; ALTER TABLE records RENAME TO records_1; ALTER TABLE blobs RENAME TO blobs_1;",
-    )
-    .and_then(|()| tx.execute_batch(schema::TABLES))
-    .and_then(|()| tx.execute_batch(FROM_1))
-    .and_then(|()| {
-        let number = format::STORE.to_string();
-        tx.execute("UPDATE meta SET value = ?1 WHERE key = 'format'", [number])
-    })
-    .map(|_| ())
-    .map_err(failed)
+    let tables = if older == 1 { from_1(tx) } else { tx.execute_batch("DROP TABLE snapshots") };
+    tables
+        .and_then(|()| tx.execute_batch(schema::SNAPSHOTS))
+        .and_then(|()| {
+            let number = format::STORE.to_string();
+            tx.execute("UPDATE meta SET value = ?1 WHERE key = 'format'", [number])
+        })
+        .map(|_| ())
+        .map_err(failed)
 }
 
 /// A run that an earlier program is at work on would be cut off from its journal.

@@ -220,9 +220,13 @@ impl Owner {
         lines::insert(&tx, self.number, &rows).map_err(failed)?;
         for snapshot in &held.snapshots {
             let at = place(self.number, snapshot.seq);
-            tx.prepare_cached("INSERT OR REPLACE INTO snapshots (place, seal, zstd) VALUES (?1, ?2, ?3)")
-                .and_then(|mut row| row.execute(params![at, snapshot.seal, snapshot.zstd]))
-                .map_err(failed)?;
+            tx.prepare_cached(
+                "INSERT OR REPLACE INTO snapshots (place, step, seal, zstd) VALUES (?1, ?2, ?3, ?4)",
+            )
+            .and_then(|mut row| {
+                row.execute(params![at, snapshot.step.cast_signed(), snapshot.seal, snapshot.zstd])
+            })
+            .map_err(failed)?;
         }
         // Without a change the commit would not bring earlier ones to the disk.
         let touch = rows.is_empty()

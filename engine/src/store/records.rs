@@ -1,5 +1,7 @@
 //! Reading a journal back, with its chain verified.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Store;
@@ -48,9 +50,29 @@ impl Store {
     pub fn records_between(&self, run: &str, from: u64, to: u64) -> Result<Vec<Sealed>, Fault> {
         let mut db = self.lock();
         let (tx, packer) = db.read().map_err(|e| sql(&e, "read the journal"))?;
-        let mut records = Journal::of(&tx, run)?.read_to(&tx, packer, Some(from), Some(to))?.records;
-        records.truncate(usize::try_from((to + 1).saturating_sub(from)).unwrap_or(usize::MAX));
+        let mut records = Vec::new();
+        let mut take = |line: &RawRecord<'_>| {
+            if line.number >= from {
+                records.push(line.sealed()?);
+            }
+            Ok(if line.number >= to { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        Journal::of(&tx, run)?.walk(&tx, packer, Some(from), &mut take)?;
         Ok(records)
+    }
+
+    /// Shows the records of a run to `visit` from number `from` on (the header is 0) until it has seen enough, verified
+    /// from the stored hash before them, and not read as records: for whoever looks at much and needs little of it.
+    ///
+    /// # Errors
+    /// As [`Store::records`], and whatever `visit` says.
+    pub(crate) fn walk(&self, run: &str, from: u64, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        let mut db = self.lock();
+        let (tx, packer) = db.read().map_err(|e| sql(&e, "read the journal"))?;
+        let mut after = |line: &RawRecord<'_>| {
+            if line.number < from { Ok(ControlFlow::Continue(())) } else { visit(line) }
+        };
+        Journal::of(&tx, run)?.walk(&tx, packer, Some(from), &mut after).map(|_| ())
     }
 
     /// The last record of a run.
@@ -66,6 +88,46 @@ impl Store {
         Ok(Tail { seq: read.next.saturating_sub(1), sealed })
     }
 }
+
+/// A record as it is stored.
+pub(crate) struct RawRecord<'a> {
+    /// Its run.
+    run: &'a str,
+    /// Its number; the header is 0.
+    pub(crate) number: u64,
+    /// Its canonical bytes.
+    pub(crate) bytes: &'a [u8],
+    /// Its chain hash.
+    pub(crate) chain: Chain,
+}
+
+impl RawRecord<'_> {
+    /// The record that it is.
+    ///
+    /// # Errors
+    /// Exit 21 when it is none.
+    pub(crate) fn sealed(&self) -> Result<Sealed, Fault> {
+        let record = journal::decode(self.bytes).map_err(|fault| self.at(fault))?;
+        Ok(Sealed { record, bytes: self.bytes.to_vec(), chain: self.chain })
+    }
+
+    /// The same for whoever only looks: see [`journal::glance`].
+    ///
+    /// # Errors
+    /// Exit 21 when it is none.
+    pub(crate) fn looked_at(&self) -> Result<Sealed, Fault> {
+        let record = journal::glance(self.bytes).map_err(|fault| self.at(fault))?;
+        Ok(Sealed { record, bytes: self.bytes.to_vec(), chain: self.chain })
+    }
+
+    /// `fault`, with the record that it is about.
+    pub(crate) fn at(&self, fault: Fault) -> Fault {
+        fault.at(format!("run {}, record {}", self.run, self.number))
+    }
+}
+
+/// Sees one record after the other, and says when it has seen enough.
+pub(crate) type Visit<'a> = dyn FnMut(&RawRecord<'_>) -> Result<ControlFlow<()>, Fault> + 'a;
 
 /// What the run's row says of its journal.
 pub(super) struct Journal<'a> {
@@ -83,8 +145,6 @@ pub(super) struct Read {
     pub(super) records: Vec<Sealed>,
     /// How many the journal has: the number of the next one.
     pub(super) next: u64,
-    /// The hash after the last.
-    chain: Chain,
 }
 
 impl<'a> Journal<'a> {
@@ -107,17 +167,26 @@ impl<'a> Journal<'a> {
         packer: &mut Packer,
         from: Option<u64>,
     ) -> Result<Read, Fault> {
-        self.read_to(connection, packer, from, None)
+        let mut records = Vec::new();
+        let next = self.walk(connection, packer, from, &mut |line| {
+            if line.number >= from.unwrap_or(0) {
+                records.push(line.sealed()?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Read { records, next })
     }
 
-    /// The same, no further than the row that holds `to`.
-    fn read_to(
+    /// Shows the records from the row of `from` on, or those of the last row, to `visit` until it has seen enough. Says
+    /// how many records there are up to where it came. A row is verified as a whole, so what was seen of the last one
+    /// holds only once this returns.
+    fn walk(
         &self,
         connection: &Connection,
         packer: &mut Packer,
         from: Option<u64>,
-        to: Option<u64>,
-    ) -> Result<Read, Fault> {
+        visit: &mut Visit<'_>,
+    ) -> Result<u64, Fault> {
         let failed = |e: rusqlite::Error| sql(&e, "read the journal");
         let begin = place(self.number, 0);
         // The row that holds `from`, or the first one where that is missing.
@@ -138,11 +207,9 @@ impl<'a> Journal<'a> {
             )
             .and_then(|mut one| one.query_row([begin, first - 1], |row| row.get(0)).optional())
             .map_err(failed)?;
-        let chain = before.and_then(|chain| chain.try_into().ok()).unwrap_or(journal::ROOT);
+        let mut chain = before.and_then(|chain| chain.try_into().ok()).unwrap_or(journal::ROOT);
         // Where no row is before it, the row must begin with the header.
-        let next = if chain == journal::ROOT { 0 } else { seq(first) };
-        let mut read = Read { records: Vec::new(), next, chain };
-        let from = from.unwrap_or(0);
+        let mut next = if chain == journal::ROOT { 0 } else { seq(first) };
         let mut statement = connection
             .prepare_cached(
                 "SELECT place, chain, lines FROM records WHERE place BETWEEN ?1 AND ?2 ORDER BY place",
@@ -152,54 +219,40 @@ impl<'a> Journal<'a> {
         while let Some(row) = rows.next().map_err(failed)? {
             let at = seq(row.get(0).map_err(failed)?);
             let stored: Vec<u8> = row.get(1).map_err(failed)?;
+            if at != next {
+                return Err(self.broken(&format!("record {next} is missing")));
+            }
             let lines = packer.unpack(row.get(2).map_err(failed)?);
-            self.take(&mut read, from, at, &stored, lines)?;
-            if read.next == self.least && self.chain != read.chain {
-                let why = format!("the journal is another than its run's after record {}", read.next);
+            let lines =
+                lines.map_err(|why| self.broken(&format!("the row of record {at} is damaged: {why}")))?;
+            let mut flow = ControlFlow::Continue(());
+            for bytes in lines.split(|byte| *byte == b'\n') {
+                chain = journal::link(&chain, bytes);
+                if flow.is_continue() {
+                    flow = visit(&RawRecord { run: self.run, number: next, bytes, chain })?;
+                }
+                next += 1;
+            }
+            if chain != stored.as_slice() {
+                let last = next - 1;
+                let which =
+                    if last == at { format!("record {at}") } else { format!("records {at} to {last}") };
+                let what = format!("run {}, {which}: the chain is broken", self.run);
+                return Err(Fault::new("journal.chain", 21, what));
+            }
+            if next == self.least && self.chain != chain {
+                let why = format!("the journal is another than its run's after record {next}");
                 return Err(self.broken(&why));
             }
-            if to.is_some_and(|to| read.next > to) {
-                return Ok(read);
+            if flow.is_break() {
+                return Ok(next);
             }
         }
-        if read.next < self.least {
-            let (found, least) = (read.next, self.least);
-            return Err(self.broken(&format!("of {least} records only the first {found} are left")));
+        if next < self.least {
+            let least = self.least;
+            return Err(self.broken(&format!("of {least} records only the first {next} are left")));
         }
-        Ok(read)
-    }
-
-    /// Takes the records of a row that begins with record `at` and has the hash `stored` after its last.
-    fn take(
-        &self,
-        read: &mut Read,
-        from: u64,
-        at: u64,
-        stored: &[u8],
-        lines: Result<Vec<u8>, String>,
-    ) -> Result<(), Fault> {
-        if at != read.next {
-            return Err(self.broken(&format!("record {} is missing", read.next)));
-        }
-        let lines = lines.map_err(|why| self.broken(&format!("the row of record {at} is damaged: {why}")))?;
-        let kept = read.records.len();
-        for line in lines.split(|byte| *byte == b'\n') {
-            read.chain = journal::link(&read.chain, line);
-            let number = read.next;
-            read.next += 1;
-            let place = || format!("run {}, record {number}", self.run);
-            if number >= from {
-                let record = journal::decode(line).map_err(|fault| fault.at(place()))?;
-                read.records.push(Sealed { record, bytes: line.to_vec(), chain: read.chain });
-            }
-        }
-        if read.chain == stored {
-            return Ok(());
-        }
-        read.records.truncate(kept);
-        let last = read.next - 1;
-        let which = if last == at { format!("record {at}") } else { format!("records {at} to {last}") };
-        Err(Fault::new("journal.chain", 21, format!("run {}, {which}: the chain is broken", self.run)))
+        Ok(next)
     }
 
     fn broken(&self, why: &str) -> Fault {

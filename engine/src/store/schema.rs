@@ -27,7 +27,6 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_age ON runs (created_ms, id);
 CREATE TABLE records (place INTEGER PRIMARY KEY, chain BLOB NOT NULL, lines BLOB NOT NULL);
-CREATE TABLE snapshots (place INTEGER PRIMARY KEY, seal BLOB NOT NULL, zstd BLOB NOT NULL);
 CREATE TABLE blobs (
     number INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -35,6 +34,11 @@ CREATE TABLE blobs (
     used_ms INTEGER NOT NULL,
     zstd BLOB NOT NULL
 );
+";
+
+/// Where schedulers stood: `step` counts the checkpoints up to that place.
+pub(super) const SNAPSHOTS: &str = "
+CREATE TABLE snapshots (place INTEGER PRIMARY KEY, step INTEGER NOT NULL, seal BLOB NOT NULL, zstd BLOB NOT NULL);
 ";
 
 const FIRST: &str = "
@@ -66,6 +70,7 @@ pub(super) fn prepare(connection: &mut Connection, dir: Option<&Path>) -> Result
         None => {
             tx.execute_batch(FIRST).map_err(failed)?;
             tx.execute_batch(TABLES).map_err(failed)?;
+            tx.execute_batch(SNAPSHOTS).map_err(failed)?;
             tx.execute("INSERT INTO meta (key, value) VALUES ('format', ?1)", [format::STORE.to_string()])
                 .map_err(failed)?;
         }

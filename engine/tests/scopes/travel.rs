@@ -2,7 +2,7 @@
 
 use prunella_engine::run::{Change, diff};
 use prunella_engine::scheduler::{Update, Writes};
-use prunella_engine::store::RunStatus;
+use prunella_engine::store::{Reach, RunStatus};
 use prunella_engine::trace::Trace;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn any_state_is_the_fold_of_what_was_written_before_it() {
     let with = play.engine.state_at(&run, "step#200").unwrap();
     assert_eq!(with.states[""]["notes"].as_array().unwrap().len(), 200);
     assert_eq!(with.under_way[0].to_string(), "step#201");
-    assert!(play.engine.store().snapshot_at_or_before(&run, u64::MAX >> 33).unwrap().is_some());
+    assert!(play.engine.store().snapshot_within(&run, Reach::Record(u64::MAX >> 33)).unwrap().is_some());
     // Snapshots change nothing but the time it takes.
     play.engine.store().drop_snapshots(&run).unwrap();
     assert_eq!(play.engine.state_at(&run, "step#200").unwrap(), with);

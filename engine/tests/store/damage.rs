@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use prunella_engine::store::{Durability, RunStatus, Sealed, Store};
+use prunella_engine::store::{Durability, Reach, RunStatus, Sealed, Store};
 use serde_json::Value;
 
 use crate::both::{create, said};
@@ -59,7 +59,7 @@ fn look(dir: &Path, expected: &Journals, place: &str) -> bool {
                 }
             }
         }
-        told |= store.snapshot_at_or_before(id, 9).is_err();
+        told |= store.snapshot_within(id, Reach::Record(9)).is_err();
         if let Ok(mut copy) = Store::own(&store, id).map(|(owner, _)| owner) {
             told |= copy.append(&[said("more")], None, Durability::Disk, 1).is_err();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use prunella_engine::journal::{ROOT, link};
-use prunella_engine::store::{Durability, RunStatus, Store};
+use prunella_engine::store::{Durability, Kept, Reach, RunStatus, Store};
 use serde_json::{Value, json};
 
 use crate::both::{both, create, heard, said};
@@ -137,28 +137,34 @@ fn records_are_read_from_any_of_them_on_and_from_the_end() {
     });
 }
 
+fn kept(seq: u64, step: u64, content: &[u8]) -> Kept {
+    Kept { seq, step, content: content.to_vec() }
+}
+
 #[test]
-fn a_snapshot_is_found_by_number_and_its_loss_is_none() {
+fn a_snapshot_is_found_by_record_and_step_and_its_loss_is_none() {
     both(|store| {
         create(&store, "a", "g", 1);
         create(&store, "b", "g", 1);
         let (mut owner, _) = store.own("a").unwrap();
-        let at = |most| store.snapshot_at_or_before("a", most).unwrap();
+        let at = |most| store.snapshot_within("a", Reach::Record(most)).unwrap();
         owner.append(&[said("one"), said("two"), said("three")], None, Durability::Process, 1).unwrap();
-        assert_eq!(owner.put_snapshot(4, b"beyond").unwrap_err().exit, 1);
-        owner.put_snapshot(1, b"state 1").unwrap();
+        assert_eq!(owner.put_snapshot(4, 0, b"beyond").unwrap_err().exit, 1);
+        owner.put_snapshot(1, 1, b"state 1").unwrap();
         assert_eq!(at(9), None, "it is written with the next append");
         owner.append(&[said("four")], None, Durability::Process, 1).unwrap();
-        owner.put_snapshot(3, &b"state 3 ".repeat(10_000)).unwrap();
+        owner.put_snapshot(3, 2, &b"state 3 ".repeat(10_000)).unwrap();
         owner.flush(Durability::Process).unwrap();
         assert_eq!(at(0), None);
-        assert_eq!(at(1), Some((1, b"state 1".to_vec())));
-        assert_eq!(at(2), Some((1, b"state 1".to_vec())));
-        assert_eq!(at(u64::MAX), Some((3, b"state 3 ".repeat(10_000))));
-        assert_eq!(store.snapshot_at_or_before("b", 9).unwrap(), None);
-        owner.put_snapshot(1, b"state 1 again").unwrap();
+        assert_eq!(at(1), Some(kept(1, 1, b"state 1")));
+        assert_eq!(at(2), Some(kept(1, 1, b"state 1")));
+        let by_step = |most| store.snapshot_within("a", Reach::Step(most)).unwrap().map(|kept| kept.seq);
+        assert_eq!([0, 1, 2, u64::MAX].map(by_step), [None, Some(1), Some(3), Some(3)]);
+        assert_eq!(at(u64::MAX), Some(kept(3, 2, &b"state 3 ".repeat(10_000))));
+        assert_eq!(store.snapshot_within("b", Reach::Record(9)).unwrap(), None);
+        owner.put_snapshot(1, 1, b"state 1 again").unwrap();
         drop(owner);
-        assert_eq!(at(1), Some((1, b"state 1 again".to_vec())));
+        assert_eq!(at(1), Some(kept(1, 1, b"state 1 again")));
         let before = store.records("a").unwrap();
         store.drop_snapshots("a").unwrap();
         assert_eq!(at(9), None);
@@ -174,16 +180,20 @@ fn a_damaged_snapshot_is_passed_over() {
     create(&store, "b", "g", 1);
     let (mut owner, _) = store.own("a").unwrap();
     owner.append(&[said("one"), said("two")], None, Durability::Process, 1).unwrap();
-    owner.put_snapshot(0, b"first").unwrap();
-    owner.put_snapshot(2, b"second").unwrap();
+    owner.put_snapshot(0, 0, b"first").unwrap();
+    owner.put_snapshot(2, 0, b"second").unwrap();
     owner.flush(Durability::Disk).unwrap();
     let db = rusqlite::Connection::open(dir.path().join("runs.db")).unwrap();
     let packed = zstd::bulk::compress(b"forged", 3).unwrap();
     db.execute("UPDATE snapshots SET zstd = ?1 WHERE place & 255 = 2", [packed]).unwrap();
-    assert_eq!(store.snapshot_at_or_before("a", 9).unwrap(), Some((0, b"first".to_vec())));
-    // One of another run, or of another record, is none of this.
+    assert_eq!(store.snapshot_within("a", Reach::Record(9)).unwrap(), Some(kept(0, 0, b"first")));
+    // One of another run, of another record or of another step is none of this.
+    db.execute_batch("UPDATE snapshots SET step = 7 WHERE place & 255 = 0").unwrap();
+    assert_eq!(store.snapshot_within("a", Reach::Record(9)).unwrap(), None);
+    db.execute_batch("UPDATE snapshots SET step = 0 WHERE place & 255 = 0").unwrap();
+    assert!(store.snapshot_within("a", Reach::Record(9)).unwrap().is_some());
     db.execute_batch("UPDATE snapshots SET place = place + 1 WHERE place & 255 = 0").unwrap();
-    assert_eq!(store.snapshot_at_or_before("a", 9).unwrap(), None);
+    assert_eq!(store.snapshot_within("a", Reach::Record(9)).unwrap(), None);
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn a_migration_that_fails_leaves_the_old_store() {
     let before = dump();
     let fault = Store::open(dir.path()).unwrap_err();
     assert_eq!(fault.exit, 6, "{fault}");
-    assert!(fault.message.contains("format 1 to 2"), "{}", fault.message);
+    assert!(fault.message.contains("format 1 to 3"), "{}", fault.message);
     assert!(dump() == before);
     // Out of the way again.
     db.execute_batch("DROP TABLE snapshots").unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prunella_engine::blob::{BlobRef, Blobs};
-use prunella_engine::store::{Durability, Filter, Prune, RunStatus, Store};
+use prunella_engine::store::{Durability, Filter, Prune, Reach, RunStatus, Store};
 use serde_json::{Value, json};
 
 use crate::both::{both, create, heard, said};
@@ -95,7 +95,7 @@ fn a_deleted_run_leaves_nothing_and_touches_nobody() {
         for id in ["a", "c"] {
             let (mut owner, _) = store.own(id).unwrap();
             owner.append(&[said(id), said("more")], None, Durability::Process, 1).unwrap();
-            owner.put_snapshot(1, b"state").unwrap();
+            owner.put_snapshot(1, 0, b"state").unwrap();
         }
         store.claim("key a", "a").unwrap();
         store.claim("key c", "c").unwrap();
@@ -103,11 +103,11 @@ fn a_deleted_run_leaves_nothing_and_touches_nobody() {
         assert_eq!(store.delete(&["a", "nobody"]).unwrap(), 1);
         assert_eq!(ids(&store, &Filter::default()).concat(), "dcb");
         assert_eq!(store.records("a").unwrap_err().exit, 2);
-        assert_eq!(store.snapshot_at_or_before("a", 9).unwrap(), None);
+        assert_eq!(store.snapshot_within("a", Reach::Record(9)).unwrap(), None);
         assert_eq!(store.claimed("key a").unwrap(), None);
         assert_eq!(store.claimed("key c").unwrap().as_deref(), Some("c"));
         assert_eq!(store.records("c").unwrap(), kept);
-        assert!(store.snapshot_at_or_before("c", 9).unwrap().is_some());
+        assert!(store.snapshot_within("c", Reach::Record(9)).unwrap().is_some());
         // Nobody, or nobody any more: nothing happens.
         assert_eq!(store.delete(&[]).unwrap() + store.delete(&["a"]).unwrap(), 0);
         assert_eq!(store.delete(&["b", "c", "d"]).unwrap(), 3);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prunella_engine::journal::{Folded, Past, Record, fold};
 use prunella_engine::scheduler::Scheduler;
-use prunella_engine::store::Durability;
+use prunella_engine::store::{Durability, Reach};
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
@@ -58,7 +58,7 @@ fn snap(at: &Bench, run: &str, superstep: usize) -> usize {
     let end = ends(at, run)[superstep];
     let snapshot = folded(at, run, Some(end + 1)).scheduler.snapshot().unwrap();
     let mut owner = at.store.take(run).unwrap();
-    owner.put_snapshot(end as u64, snapshot.to_string().as_bytes()).unwrap();
+    owner.put_snapshot(end as u64, superstep as u64, snapshot.to_string().as_bytes()).unwrap();
     owner.flush(Durability::Disk).unwrap();
     end
 }
@@ -66,7 +66,8 @@ fn snap(at: &Bench, run: &str, superstep: usize) -> usize {
 /// The state after record `most`, from the nearest snapshot and what was written since.
 fn state_at(at: &Bench, run: &str, most: usize) -> (State, usize) {
     let store = at.again();
-    let seed = store.snapshot_at_or_before(run, most as u64).unwrap();
+    let seed = store.snapshot_within(run, Reach::Record(most as u64)).unwrap();
+    let seed = seed.map(|kept| (kept.seq, kept.content));
     let (mut state, from) = match &seed {
         None => (Scheduler::new(Arc::new(graph(LOOP)), json!({"goal": "mend"})).unwrap().state(), 0),
         Some((seq, bytes)) => {
@@ -103,8 +104,9 @@ fn delta_writes_come_oldest_first(at: &Bench) {
 fn delta_seed_is_the_nearest_snapshot(at: &Bench) {
     let run = ended(at);
     let (second, fifth) = (snap(at, &run, 2), snap(at, &run, 5));
-    let nearest =
-        |most: usize| at.store.snapshot_at_or_before(&run, most as u64).unwrap().map(|found| found.0);
+    let nearest = |most: usize| {
+        at.store.snapshot_within(&run, Reach::Record(most as u64)).unwrap().map(|kept| kept.seq)
+    };
     assert_eq!(nearest(second - 1), None);
     assert_eq!(nearest(second), Some(second as u64));
     assert_eq!(nearest(fifth - 1), Some(second as u64));
@@ -124,7 +126,7 @@ fn delta_excludes_what_is_pending_after_the_step(at: &Bench) {
 fn delta_of_a_run_that_never_began_is_empty(at: &Bench) {
     let run = at.scene(Script::default()).start(LOOP);
     assert_eq!(states(at, &run), [State::from([("lessons".to_owned(), json!([]))])], "what needs no write");
-    assert_eq!(at.store.snapshot_at_or_before(&run, u64::MAX).unwrap(), None);
+    assert_eq!(at.store.snapshot_within(&run, Reach::Record(u64::MAX)).unwrap(), None);
 }
 
 fn delta_of_the_root_needs_no_seed(at: &Bench) {
@@ -148,9 +150,9 @@ fn delta_replays_the_writes_after_the_seed(at: &Bench) {
 fn delta_seed_survives_another_process(at: &Bench) {
     let run = ended(at);
     let end = snap(at, &run, 4);
-    let (seq, bytes) = at.again().snapshot_at_or_before(&run, 1000).unwrap().unwrap();
-    assert_eq!(seq, end as u64);
-    let snapshot: Value = serde_json::from_slice(&bytes).unwrap();
+    let kept = at.again().snapshot_within(&run, Reach::Record(1000)).unwrap().unwrap();
+    assert_eq!((kept.seq, kept.step), (end as u64, 4));
+    let snapshot: Value = serde_json::from_slice(&kept.content).unwrap();
     let restored = Scheduler::restored(Arc::new(graph(LOOP)), &snapshot).unwrap();
     assert_eq!(restored.snapshot().unwrap(), snapshot);
     assert_eq!(restored.state(), states(at, &run)[4]);

@@ -16,6 +16,8 @@
 //! | `delete_thread`, `delete_for_runs`, `copy_thread`, `prune` | `Store::delete`, `Store::delete`, `Store::copy`, `Store::prune` |
 //! | delta channels | every key of the state; a snapshot is derived and can be missing |
 //!
+//! `rows` has the behaviours one by one.
+//!
 //! Without a counterpart, and why:
 //! - channel versions and `versions_seen`: what runs next follows from the fold of commits and routes; there is
 //!   nothing beside them that could disagree.
@@ -36,6 +38,8 @@ mod list;
 mod put;
 #[cfg(test)]
 mod read;
+#[cfg(test)]
+mod rows;
 #[cfg(test)]
 #[path = "../run_engine/scene.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of the scene")]

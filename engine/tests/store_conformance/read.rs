@@ -1,7 +1,7 @@
 //! `get_tuple`.
 
 use prunella_engine::journal::{ROOT, Record, link};
-use prunella_engine::store::RunStatus;
+use prunella_engine::store::{Reach, RunStatus};
 use serde_json::json;
 
 use crate::bench::{Bench, commit, effect};
@@ -43,7 +43,7 @@ fn get_tuple_of_a_missing_run_says_so(at: &Bench) {
     ] {
         assert_eq!((fault.code.as_str(), fault.exit), ("run.unknown", 2));
     }
-    assert_eq!(at.store.snapshot_at_or_before("x", 9).unwrap(), None);
+    assert_eq!(at.store.snapshot_within("x", Reach::Record(9)).unwrap(), None);
 }
 
 fn get_tuple_without_a_number_is_the_newest(at: &Bench) {

@@ -1,6 +1,6 @@
 //! `delete_thread`, `delete_for_runs`, `copy_thread` and `prune`.
 
-use prunella_engine::store::{Durability, Filter, Prune, RunStatus};
+use prunella_engine::store::{Durability, Filter, Kept, Prune, Reach, RunStatus};
 use serde_json::json;
 
 use crate::bench::{Bench, commit, effect, record};
@@ -25,13 +25,17 @@ crate::on_both!(
     prune_of_nothing_does_nothing,
 );
 
+fn kept(seq: u64, content: &[u8]) -> Kept {
+    Kept { seq, step: 0, content: content.to_vec() }
+}
+
 fn filled(at: &Bench, runs: &[&str]) {
     for (n, run) in runs.iter().enumerate() {
         at.create(run, if n % 2 == 0 { "even" } else { "odd" }, n as u64 + 1);
         at.put(run, &[commit("n#1", 1, "k", json!(run)), commit("f[0]/n#1", 1, "k", json!(run))]);
         let mut owner = at.own(run);
         owner.append(&[effect("n#2", 0, "done", json!({"inline": run}))], None, Durability::Disk, 1).unwrap();
-        owner.put_snapshot(1, run.as_bytes()).unwrap();
+        owner.put_snapshot(1, 0, run.as_bytes()).unwrap();
         drop(owner);
         let end = record(json!({"kind": "end", "end": "done", "outcome": "success", "limit": null,
             "output": {"inline": null}, "at_ms": 9}));
@@ -52,7 +56,7 @@ fn delete_thread_takes_checkpoints_and_writes_of_all_scopes(at: &Bench) {
     // Nothing of it comes back with a run of the same name.
     at.create("a", "g", 1);
     assert_eq!(at.get("a").len(), 1);
-    assert_eq!(store.snapshot_at_or_before("a", 9).unwrap(), None);
+    assert_eq!(store.snapshot_within("a", Reach::Record(9)).unwrap(), None);
 }
 
 fn delete_thread_keeps_others(at: &Bench) {
@@ -60,7 +64,7 @@ fn delete_thread_keeps_others(at: &Bench) {
     let before = (at.get("a"), at.get("c"));
     at.store.delete(&["b"]).unwrap();
     assert_eq!((runs(at).as_str(), at.get("a"), at.get("c")), ("ca", before.0, before.1));
-    assert_eq!(at.again().snapshot_at_or_before("c", 9).unwrap(), Some((1, b"c".to_vec())));
+    assert_eq!(at.again().snapshot_within("c", Reach::Record(9)).unwrap(), Some(kept(1, b"c")));
 }
 
 fn delete_thread_of_a_missing_run_does_nothing(at: &Bench) {
@@ -151,7 +155,7 @@ fn prune_keeps_the_writes_of_what_it_keeps(at: &Bench) {
     let before = (at.sealed("b"), at.sealed("c"));
     prune(at, &Prune { keep_latest: 1, ..Prune::default() });
     assert_eq!((at.sealed("b"), at.sealed("c")), before);
-    assert_eq!(at.again().snapshot_at_or_before("c", 9).unwrap(), Some((1, b"c".to_vec())));
+    assert_eq!(at.again().snapshot_within("c", Reach::Record(9)).unwrap(), Some(kept(1, b"c")));
 }
 
 fn prune_deletes_whole_runs(at: &Bench) {
