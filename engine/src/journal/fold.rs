@@ -156,7 +156,7 @@ fn walk(
         finish: None,
         closed: false,
     };
-    folding.expect(commands)?;
+    folding.expect(commands);
     for sealed in &past.records {
         folding.chain = sealed.chain;
         folding.record(&sealed.record, look)?;
@@ -182,6 +182,13 @@ pub(crate) fn begun(
     Ok((scheduler, commands))
 }
 
+/// A record that must come.
+enum Expected {
+    Commit(Box<Superstep>),
+    /// Of the commit before it.
+    Route(Route),
+}
+
 struct Folding<'a> {
     scheduler: Scheduler,
     blobs: &'a dyn Blobs,
@@ -192,7 +199,7 @@ struct Folding<'a> {
     /// Tasks that nobody waits for any more; what was in the air then may still have been recorded.
     gone: BTreeSet<Lane>,
     /// What follows from the last record that was no consequence, and must come next.
-    expected: VecDeque<Record>,
+    expected: VecDeque<Expected>,
     /// What is to happen then.
     then: Vec<Command>,
     finish: Option<Finish>,
@@ -268,68 +275,62 @@ impl Folding<'_> {
             Err(fault) => return Err(differs().unwrap_or(fault)),
             Ok(commands) => commands,
         };
-        self.expect(commands)?;
+        self.expect(commands);
         // The state keys first: they say more than the output they come from.
         match self.expected.pop_front() {
-            Some(Record::Commit(expected)) => {
-                self.compare(commit, &expected, &output, now.as_ref().unwrap_or(&output))?;
-            }
+            Some(Expected::Commit(step)) => self.compare(commit, &step, &output)?,
             _ => return Err(Divergence::new(Some(lane), "task", None, json!(lane), Value::Null).into()),
         }
         differs().map_or(Ok(()), Err)
     }
 
     /// Holds a record against the one that must come.
-    fn same(&self, record: &Record, expected: &Record) -> Result<(), Fault> {
+    fn same(&self, record: &Record, expected: &Expected) -> Result<(), Fault> {
         match (record, expected) {
-            (Record::Route(recorded), Record::Route(now)) => same_route(recorded, now),
-            (Record::Commit(recorded), Record::Commit(now)) if recorded.lane == now.lane => {
+            (Record::Route(recorded), Expected::Route(now)) => same_route(recorded, now),
+            (Record::Commit(recorded), Expected::Commit(now)) if recorded.lane == now.lane => {
                 let output = recorded.output.unpack(&Value::Null, self.blobs)?;
-                let new = now.output.unpack(&Value::Null, self.blobs)?;
-                self.compare(recorded, now, &output, &new)?;
+                self.compare(recorded, now, &output)?;
                 let lane = Some(&recorded.lane);
-                if output == new {
+                if output == *now.output {
                     Ok(())
                 } else {
-                    Err(Divergence::new(lane, "output", None, output, new).into())
+                    let now = now.output.as_ref().clone();
+                    Err(Divergence::new(lane, "output", None, output, now).into())
                 }
             }
-            (_, Record::Route(_)) => Err(out_of_place(record, "between a commit and its route")),
+            (_, Expected::Route(_)) => Err(out_of_place(record, "between a commit and its route")),
             _ => Err(out_of_place(record, "between a commit and what follows from it")),
         }
     }
 
-    /// Holds a commit against what the scheduler makes of the same result: all but the output.
-    fn compare(&self, commit: &Commit, now: &Commit, output: &Value, new: &Value) -> Result<(), Fault> {
+    /// Holds a commit, whose output is `output`, against what the scheduler makes of the same result: all but the output.
+    fn compare(&self, commit: &Commit, now: &Superstep, output: &Value) -> Result<(), Fault> {
         let lane = Some(&commit.lane);
-        if commit.superstep != now.superstep {
-            let (recorded, now) = (json!(commit.superstep), json!(now.superstep));
+        if commit.superstep != now.number {
+            let (recorded, now) = (json!(commit.superstep), json!(now.number));
             return Err(Divergence::new(lane, "superstep", None, recorded, now).into());
         }
         if commit.error != now.error {
             return Err(Divergence::new(lane, "error", None, json!(commit.error), json!(now.error)).into());
         }
-        let mut keys: Vec<&String> = commit.writes.keys().chain(now.writes.keys()).collect();
+        let mut keys: Vec<&String> = commit.writes.keys().chain(now.writes.values.keys()).collect();
         keys.sort();
         keys.dedup();
-        let unpack = |payload: Option<&Payload>, output: &Value| {
-            payload.map(|payload| payload.unpack(output, self.blobs)).transpose()
-        };
-        // The same output: what is packed the same is the same.
-        let same_output = std::ptr::eq(output, new);
         for key in keys {
-            let (recorded, now) = (commit.writes.get(key), now.writes.get(key));
-            if same_output && recorded == now {
-                continue;
-            }
-            let (recorded, now) = (unpack(recorded, output)?, unpack(now, new)?);
-            if recorded != now {
+            let (recorded, now) = (commit.writes.get(key), now.writes.values.get(key));
+            let same = match (recorded, now) {
+                (Some(recorded), Some(now)) => recorded.holds(now, output, self.blobs)?,
+                _ => false,
+            };
+            if !same {
+                let recorded = recorded.map(|payload| payload.unpack(output, self.blobs)).transpose()?;
                 let (recorded, now) = (json!(recorded), json!(now));
                 return Err(Divergence::new(lane, "write", Some(key), recorded, now).into());
             }
         }
-        if commit.overwrites != now.overwrites {
-            let (recorded, now) = (json!(commit.overwrites), json!(now.overwrites));
+        if commit.overwrites != now.writes.overwrites {
+            let (recorded, now) = (json!(commit.overwrites), json!(now.writes.overwrites));
             return Err(Divergence::new(lane, "overwrites", None, recorded, now).into());
         }
         Ok(())
@@ -389,7 +390,7 @@ impl Folding<'_> {
             let (lane, used, at_ms) = (asks.lane.clone(), asks.used, asks.at_ms);
             let event = Event::TaskDone { lane, output: now.clone(), used, at_ms };
             let commands = self.scheduler.step(event)?;
-            self.expect(commands)?;
+            self.expect(commands);
         }
         Ok(now)
     }
@@ -401,7 +402,8 @@ impl Folding<'_> {
             self.asks.remove(lane);
             let at_ms = answer.at_ms;
             let commands = self.scheduler.step(Event::Answered { lane: lane.clone(), value, at_ms })?;
-            return self.expect(commands);
+            self.expect(commands);
+            return Ok(());
         }
         let questions = self.tasks.get_mut(lane).map(|pending| &mut pending.questions);
         let asked = questions
@@ -427,14 +429,16 @@ impl Folding<'_> {
             writes: Writes { values, overwrites: update.overwrites.clone() },
             at_ms: update.at_ms,
         }))?;
-        self.expect(commands)
+        self.expect(commands);
+        Ok(())
     }
 
     fn end(&mut self, end: &EndRecord) -> Result<(), Fault> {
         self.closed = true;
         if end.end.is_none() {
             let commands = self.scheduler.step(Event::Cancel { at_ms: end.at_ms })?;
-            return self.expect(commands);
+            self.expect(commands);
+            return Ok(());
         }
         let recorded = json!({"end": end.end, "outcome": end.outcome, "limit": end.limit,
             "output": end.output.unpack(&Value::Null, self.blobs)?});
@@ -445,17 +449,21 @@ impl Folding<'_> {
     }
 
     /// Notes what commands imply: records that must come next, and what is to happen then.
-    fn expect(&mut self, commands: Vec<Command>) -> Result<(), Fault> {
-        for command in &commands {
-            if let Command::Commit(step) = command {
-                self.expected.extend(superstep_records(step, self.blobs)?);
+    fn expect(&mut self, commands: Vec<Command>) {
+        self.then = Vec::with_capacity(commands.len());
+        for command in commands {
+            match command {
+                Command::Commit(step) => {
+                    let route = route(&step);
+                    self.expected.push_back(Expected::Commit(Box::new(step)));
+                    self.expected.push_back(Expected::Route(route));
+                }
+                command => self.then.push(command),
             }
         }
-        self.then = commands;
         if self.expected.is_empty() {
             self.take();
         }
-        Ok(())
     }
 
     /// What is to happen after the record at hand.
@@ -483,7 +491,13 @@ impl Folding<'_> {
     }
 
     fn present(mut self) -> Result<Folded, Fault> {
-        let mut owed: Vec<Record> = self.expected.drain(..).collect();
+        let mut owed: Vec<Record> = Vec::new();
+        for expected in self.expected.drain(..) {
+            match expected {
+                Expected::Commit(step) => owed.push(commit_record(&step, self.blobs)?),
+                Expected::Route(route) => owed.push(Record::Route(route)),
+            }
+        }
         for record in &owed {
             self.chain = link(&self.chain, &encode(record)?);
         }
@@ -510,7 +524,11 @@ fn same_route(recorded: &Route, now: &Route) -> Result<(), Fault> {
 ///
 /// # Errors
 /// When a blob cannot be stored.
-pub(crate) fn superstep_records(step: &Superstep, blobs: &dyn Blobs) -> Result<Vec<Record>, Fault> {
+pub(crate) fn superstep_records(step: &Superstep, blobs: &dyn Blobs) -> Result<[Record; 2], Fault> {
+    Ok([commit_record(step, blobs)?, Record::Route(route(step))])
+}
+
+fn commit_record(step: &Superstep, blobs: &dyn Blobs) -> Result<Record, Fault> {
     let writes = step
         .writes
         .values
@@ -528,7 +546,7 @@ pub(crate) fn superstep_records(step: &Superstep, blobs: &dyn Blobs) -> Result<V
         cost_microusd: step.used.cost_microusd,
         at_ms: step.at_ms,
     };
-    Ok(vec![Record::Commit(commit), Record::Route(route(step))])
+    Ok(Record::Commit(commit))
 }
 
 /// The record of an end.

@@ -51,6 +51,19 @@ impl Payload {
         }
     }
 
+    /// Whether it is `value`. `output` is the commit's, for its writes. Copies nothing that stands in the record.
+    ///
+    /// # Errors
+    /// As [`Payload::unpack`].
+    pub(crate) fn holds(&self, value: &Value, output: &Value, blobs: &dyn Blobs) -> Result<bool, Fault> {
+        Ok(match self {
+            Self::Inline(inline) => inline == value,
+            Self::Output(name) if name.is_empty() => output == value,
+            Self::Output(name) => output.get(name) == Some(value),
+            Self::Blob(_) => self.unpack(output, blobs)? == *value,
+        })
+    }
+
     /// The value again. `output` is the commit's, for its writes; null elsewhere.
     ///
     /// # Errors
