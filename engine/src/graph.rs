@@ -12,9 +12,11 @@ mod diagnostic;
 pub mod draw;
 mod expr;
 mod hash;
+mod keys;
 mod load;
 mod lower;
 mod model;
+mod schema;
 mod template;
 pub mod yaml;
 
@@ -28,4 +30,5 @@ pub use model::{
     Arm, At, Does, End, Failed, Fork, Graph, Guard, Interrupt, Limits, Map, ModelRole, Next, NodeDef,
     OnError, Outcome, Reducer, RetryPolicy, Source, StateKey, Step, Switch, Target, Write,
 };
+pub use schema::schema;
 pub use template::Template;
