@@ -117,7 +117,11 @@ pub(crate) static GRAPH: Place = Place {
         DESCRIPTION,
         INPUTS,
         key("models", Takes::Each(&Takes::Map(&MODEL)), "The roles that nodes ask models in."),
-        key("types", Takes::Each(&Takes::Type), "Records of the graph's own."),
+        key(
+            "types",
+            Takes::Each(&Takes::Type),
+            "Types of the graph's own: records, or other names for types.",
+        ),
         key("defaults", Takes::Default, "What every node of a kind has unless it says otherwise, by kind."),
         STATE,
         LIMIT,

@@ -193,7 +193,7 @@ fn of_kind(kind: &Kind) -> Value {
 fn settings(kind: &Kind) -> impl Iterator<Item = (String, Value)> {
     kind.settings.iter().map(|setting| {
         let takes = match &setting.ty {
-            SettingType::Model => name(),
+            SettingType::Model | SettingType::Secret => name(),
             SettingType::Template(_) => json!({"anyOf": [text(), refer(keys::FILE.name)]}),
             SettingType::Returns => refer("type"),
             SettingType::Condition => text(),

@@ -17,9 +17,23 @@ use crate::types::{FieldMap, Record, RecordField, Type, duration_ms};
 
 /// The version of the graph language.
 const FORMAT: u64 = crate::format::GRAPH as u64;
-/// Names of types that need no declaration.
-const BASIC: [&str; 11] =
-    ["string", "text", "diff", "int", "float", "bool", "path", "duration", "list", "map", "enum"];
+/// The types that need no declaration, and what each is.
+pub(crate) const BASIC: [(&str, &str); 11] = [
+    ("string", "Up to 64 KiB of text, kept in the state."),
+    (
+        "text",
+        "Text of any length, kept beside the state. CEL knows its size and whether two are equal; templates render it, the first 64 KiB of it.",
+    ),
+    ("diff", "A unified diff, kept as a `text` is."),
+    ("int", "A whole number of 64 bits."),
+    ("float", "A number of 64 bits; takes an `int` too."),
+    ("bool", "`true` or `false`."),
+    ("path", "A relative path with `/` and without `..`."),
+    ("duration", "A span of time: `500ms`, `90s`, `30m`, `1h30m`, `2d`."),
+    ("list", "`list<T>`: items of one type, in order."),
+    ("map", "`map<T>`: texts as keys, values of one type."),
+    ("enum", "`enum<low|high>`: one of these words."),
+];
 
 type Entry<'y> = Option<(&'y Key, &'y Node)>;
 
@@ -40,18 +54,18 @@ pub(super) fn format(entry: Entry<'_>, root: &Node, report: &mut Report<'_>) -> 
     true
 }
 
-/// The records of `types:`, resolved on demand, and the built-in ones.
+/// The types of `types:`, resolved on demand, and the built-in ones.
 pub(super) struct Types<'k> {
     kinds: &'k Kinds,
-    declared: Decls<Arc<Record>>,
+    declared: Decls<Type>,
     /// Names that are declared and could not be read: what mentions them stays silent.
     broken: Vec<String>,
     used: Vec<String>,
 }
 
 impl Types<'_> {
-    /// The declared records and the names of those that something mentions.
-    pub(super) fn finish(self) -> (Decls<Arc<Record>>, Vec<String>) {
+    /// The declared types and the names of those that something mentions.
+    pub(super) fn finish(self) -> (Decls<Type>, Vec<String>) {
         (self.declared, self.used)
     }
 
@@ -75,11 +89,11 @@ impl Types<'_> {
     fn expression(&mut self, text: &str, node: &Node, report: &mut Report<'_>) -> Option<Type> {
         let (kinds, declared, used) = (self.kinds, &self.declared, &mut self.used);
         let parsed = Type::parse(text, &mut |name| {
-            if let Some(record) = declared.get(name) {
+            if let Some(ty) = declared.get(name) {
                 if !used.iter().any(|known| known == name) {
                     used.push(name.to_owned());
                 }
-                return Some(Type::Record(Arc::clone(&record.value)));
+                return Some(ty.value.clone());
             }
             kinds.records.get(name).map(|record| Type::Record(Arc::clone(record)))
         });
@@ -96,7 +110,8 @@ impl Types<'_> {
                 }
             }
             Some(name) => {
-                let known = BASIC.into_iter().chain(self.declared.keys().map(String::as_str));
+                let known =
+                    BASIC.into_iter().map(|(name, _)| name).chain(self.declared.keys().map(String::as_str));
                 let known = known.chain(self.kinds.records.keys().map(String::as_str));
                 report.error("E010", &(start..end), error.message).suggest(&name, known);
             }
@@ -131,7 +146,7 @@ pub(super) fn types<'k>(entry: Entry<'_>, kinds: &'k Kinds, report: &mut Report<
     let entries = entries(node, "`types`", report);
     let mut all: IndexMap<&str, (&Key, &Node)> = IndexMap::new();
     for (key, value) in entries {
-        if BASIC.contains(&key.name.as_str()) || kinds.records.contains_key(&key.name) {
+        if BASIC.iter().any(|(basic, _)| *basic == key.name) || kinds.records.contains_key(&key.name) {
             report.error("E013", &key.span, format!("`{}` is a built-in type", key.name));
             continue;
         }
@@ -154,10 +169,8 @@ pub(super) fn types<'k>(entry: Entry<'_>, kinds: &'k Kinds, report: &mut Report<
             if ready {
                 let (key, value) = all[name];
                 match declare(key, value, &mut types, report) {
-                    Some(record) => {
-                        types
-                            .declared
-                            .insert(key.name.clone(), Decl { span: key.span.clone(), value: record });
+                    Some(ty) => {
+                        types.declared.insert(key.name.clone(), Decl { span: key.span.clone(), value: ty });
                     }
                     None => types.broken.push(key.name.clone()),
                 }
@@ -175,7 +188,7 @@ pub(super) fn types<'k>(entry: Entry<'_>, kinds: &'k Kinds, report: &mut Report<
             && reaches(name, name, &mentions)
             && !mentions[name].iter().any(|other| types.broken.iter().any(|b| b == other))
         {
-            report.error("E012", &key.span, format!("the record `{name}` contains itself"));
+            report.error("E012", &key.span, format!("the type `{name}` contains itself"));
         }
         types.broken.push(name.to_owned());
     }
@@ -185,15 +198,11 @@ pub(super) fn types<'k>(entry: Entry<'_>, kinds: &'k Kinds, report: &mut Report<
     types
 }
 
-fn declare(key: &Key, value: &Node, types: &mut Types<'_>, report: &mut Report<'_>) -> Option<Arc<Record>> {
-    let Data::Map(fields) = &value.data else {
-        report
-            .error("E007", &value.span, format!("a type is a map of fields, this is {}", value.shape()))
-            .help("`types:` declares records: `Name: {field: type, …}`");
-        return None;
-    };
+/// A record, or another name for a type such as an enum.
+fn declare(key: &Key, value: &Node, types: &mut Types<'_>, report: &mut Report<'_>) -> Option<Type> {
+    let Data::Map(fields) = &value.data else { return types.ty(value, report) };
     let fields = types.fields(fields, report)?;
-    Some(Arc::new(Record { name: key.name.clone(), doc: String::new(), fields }))
+    Some(Type::Record(Arc::new(Record { name: key.name.clone(), doc: String::new(), fields })))
 }
 
 /// The declared names that a type mentions.
