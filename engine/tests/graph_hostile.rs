@@ -153,6 +153,8 @@ fn many_graphs_types_and_files_are_bounded() {
         })
         .collect();
     let _ = found(&format!("format: 1\nname: g\nends: {{done: success}}\nstart: a0\nnodes:\n{wide}"));
+    let long: String = (0..8000).map(|i| format!("  a{i}: {{kind: step, next: a{}}}\n", i + 1)).collect();
+    let _ = found(&format!("format: 1\nname: g\nends: {{a8000: success}}\nstart: a0\nnodes:\n{long}"));
     let _ = schema(&kinds::kinds());
 }
 

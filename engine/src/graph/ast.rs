@@ -1,5 +1,7 @@
 //! The graph file after its shape was checked, before its meaning is: names are not resolved, places are kept.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -34,7 +36,7 @@ pub(crate) struct Ast<'y> {
     pub(crate) models: Decls<ModelRole>,
     pub(crate) types: Decls<Type>,
     /// Types of `types:` that something mentions.
-    pub(crate) types_used: Vec<String>,
+    pub(crate) types_used: BTreeSet<String>,
     pub(crate) state: Decls<(Option<Type>, Reducer)>,
     pub(crate) limits: Limits,
     pub(crate) limits_exhausted: Option<Name>,

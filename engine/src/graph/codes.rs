@@ -39,7 +39,7 @@ pub const CODES: &[Code] = &[
     code(
         "E003",
         "too large or nested too deeply",
-        "A graph file has at most 1 MiB, and at most 32 levels of nesting. Large prompts belong in a file of their own.",
+        "A graph file has at most 1 MiB and 32 levels of nesting, a type at most 10,000 parts when all that it mentions is written out. Large prompts belong in a file of their own.",
     ),
     code("E004", "the same key twice", "One of the two would be lost. Rename or remove one."),
     code(

@@ -50,6 +50,9 @@ pub struct Diagnostic {
 /// its length for each.
 const MAX_FOUND: usize = 200;
 
+/// Longest text of a finding, in bytes: names and types in it are the file's.
+const MAX_TEXT: usize = 1000;
+
 /// Longest source line that is shown, in characters.
 const MAX_SHOWN: usize = 160;
 
@@ -196,6 +199,7 @@ impl<'s> Report<'s> {
         debug_assert!(codes::explain(code).is_some(), "{code} is not in the table");
         self.failed |= severity == Severity::Error;
         let start = floor(self.source, span.start);
+        let message = short(message);
         // What many nodes take from one place is told once.
         let known = |one: &Diagnostic| one.at == start && one.code == code && one.message == message;
         if self.found.iter().any(known) {
@@ -267,20 +271,20 @@ impl Diagnostic {
     }
 
     pub(crate) fn label(&mut self, label: impl Into<String>) -> &mut Self {
-        self.label = label.into();
+        self.label = short(label.into());
         self
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) -> &mut Self {
         // The unseen one would take any number.
         if self.notes.len() < MAX_FOUND {
-            self.notes.push(note.into());
+            self.notes.push(short(note.into()));
         }
         self
     }
 
     pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Self {
-        self.help = Some(help.into());
+        self.help = Some(short(help.into()));
         self
     }
 
@@ -297,6 +301,14 @@ impl Diagnostic {
             self.help(format!("there is {}{more}", some.join(", ")))
         }
     }
+}
+
+fn short(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(floor(&text, MAX_TEXT));
+        text.push('…');
+    }
+    text
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

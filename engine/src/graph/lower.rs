@@ -6,6 +6,7 @@ mod header;
 mod next;
 mod node;
 mod take;
+mod types;
 
 use indexmap::IndexMap;
 
@@ -17,9 +18,9 @@ use super::model::Limits;
 use super::yaml::{Data, Node};
 use crate::Kinds;
 use defaults::Defaults;
-pub(crate) use header::BASIC;
 pub(crate) use node::{file_of, inner};
 use take::{entries, name_of};
+pub(crate) use types::BASIC;
 
 /// Names that expressions give a meaning of their own.
 pub(crate) const RESERVED: [&str; 4] = ["inputs", "output", "attempt", "max_attempts"];
@@ -29,7 +30,7 @@ type Entries = [(super::yaml::Key, Node)];
 /// What the graphs of one file share.
 struct Shared<'k, 'y> {
     kinds: &'k Kinds,
-    types: header::Types<'k>,
+    types: types::Types<'k>,
     defaults: Defaults<'y>,
     /// Which file it is.
     file: usize,
@@ -94,7 +95,7 @@ fn file<'y>(root: &'y Node, at: usize, kinds: &Kinds, report: &mut Report<'_>) -
         }
     }
     missing(top, &["name", "ends", "start", "nodes"], &(root.span.start..root.span.start), report);
-    let types = header::types(get("types"), kinds, report);
+    let types = types::read(get("types"), kinds, report);
     let defaults = defaults::read(get("defaults"), kinds, report);
     let mut shared = Shared { kinds, types, defaults, file: at };
     let name = get("name").and_then(|(_, value)| name_of(value, "the graph's name", report));
@@ -151,7 +152,7 @@ fn graph<'y>(
         models: IndexMap::new(),
         state: header::state(get("state"), &mut shared.types, report),
         types: IndexMap::new(),
-        types_used: Vec::new(),
+        types_used: std::collections::BTreeSet::new(),
         limits: Limits { steps: None, wall_ms: None, cost_microusd: None, exhausted: String::new() },
         limits_exhausted: None,
         ends: header::ends(get("ends"), report),

@@ -78,7 +78,8 @@ pub(super) fn order(file: &Ast<'_>, report: &mut Report<'_>) {
     }
     let used = reach(called(file));
     for (name, graph) in file.graphs.iter().filter(|(name, _)| !used.contains(*name)) {
-        if !rings.contains(name) {
+        // A call that names another graph by mistake was told of.
+        if !rings.contains(name) && !report.failed() {
             report.warning("W006", &graph.span, format!("nothing calls the graph `{name}`"));
         }
     }

@@ -1,8 +1,5 @@
 //! Everything of a graph file but its nodes.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 
 use super::super::ast::{Ast, Decl, Decls, Value1};
@@ -12,30 +9,12 @@ use super::super::model::{ModelRole, Outcome, Reducer};
 use super::super::yaml::{Data, Key, Node, Span};
 use super::node::value;
 use super::take::{checked, entries, identifier, name_of, text, whole};
-use crate::Kinds;
-use crate::types::{FieldMap, Record, RecordField, Type, duration_ms};
+use super::types::Types;
+use crate::types::{Type, duration_ms};
 
 /// The version of the graph language.
 const FORMAT: u64 = crate::format::GRAPH as u64;
-/// The types that need no declaration, and what each is.
-pub(crate) const BASIC: [(&str, &str); 11] = [
-    ("string", "Up to 64 KiB of text, kept in the state."),
-    (
-        "text",
-        "Text of any length, kept beside the state. CEL knows its size and whether two are equal; templates render it, the first 64 KiB of it.",
-    ),
-    ("diff", "A unified diff, kept as a `text` is."),
-    ("int", "A whole number of 64 bits."),
-    ("float", "A number of 64 bits; takes an `int` too."),
-    ("bool", "`true` or `false`."),
-    ("path", "A relative path with `/` and without `..`."),
-    ("duration", "A span of time: `500ms`, `90s`, `30m`, `1h30m`, `2d`."),
-    ("list", "`list<T>`: items of one type, in order."),
-    ("map", "`map<T>`: texts as keys, values of one type."),
-    ("enum", "`enum<low|high>`: one of these words."),
-];
-
-type Entry<'y> = Option<(&'y Key, &'y Node)>;
+pub(super) type Entry<'y> = Option<(&'y Key, &'y Node)>;
 
 /// Checks `format`. True when the file cannot be read any further.
 pub(super) fn format(entry: Entry<'_>, root: &Node, report: &mut Report<'_>) -> bool {
@@ -52,184 +31,6 @@ pub(super) fn format(entry: Entry<'_>, root: &Node, report: &mut Report<'_>) -> 
     let found = report.error("E008", &value.span, format!("this program reads format {FORMAT}"));
     found.help(if newer { "a newer version of this program wrote it" } else { "write `format: 1`" });
     true
-}
-
-/// The types of `types:`, resolved on demand, and the built-in ones.
-pub(super) struct Types<'k> {
-    kinds: &'k Kinds,
-    declared: Decls<Type>,
-    /// Names that are declared and could not be read: what mentions them stays silent.
-    broken: Vec<String>,
-    used: Vec<String>,
-}
-
-impl Types<'_> {
-    /// The declared types and the names of those that something mentions.
-    pub(super) fn finish(self) -> (Decls<Type>, Vec<String>) {
-        (self.declared, self.used)
-    }
-
-    /// The type that a node of the tree writes: a type expression, or a map of fields.
-    pub(super) fn ty(&mut self, node: &Node, report: &mut Report<'_>) -> Option<Type> {
-        match &node.data {
-            Data::Map(fields) => {
-                let fields = self.fields(fields, report)?;
-                Some(Type::Record(Arc::new(Record { name: String::new(), doc: String::new(), fields })))
-            }
-            Data::List(_) => {
-                report
-                    .error("E011", &node.span, "a type is expected here, this is a list")
-                    .help("a list is written `list<T>`");
-                None
-            }
-            Data::Scalar(text, _) => self.expression(text, node, report),
-        }
-    }
-
-    fn expression(&mut self, text: &str, node: &Node, report: &mut Report<'_>) -> Option<Type> {
-        let (kinds, declared, used) = (self.kinds, &self.declared, &mut self.used);
-        let parsed = Type::parse(text, &mut |name| {
-            if let Some(ty) = declared.get(name) {
-                if !used.iter().any(|known| known == name) {
-                    used.push(name.to_owned());
-                }
-                return Some(ty.value.clone());
-            }
-            kinds.records.get(name).map(|record| Type::Record(Arc::clone(record)))
-        });
-        let error = match parsed {
-            Ok(ty) => return Some(ty),
-            Err(error) => error,
-        };
-        let start = node.locate(report.source, error.span.start);
-        let end = node.locate(report.source, error.span.end).max(start + 1);
-        match error.unknown {
-            Some(name) if self.broken.contains(&name) => {
-                if !self.used.contains(&name) {
-                    self.used.push(name);
-                }
-            }
-            Some(name) => {
-                let known =
-                    BASIC.into_iter().map(|(name, _)| name).chain(self.declared.keys().map(String::as_str));
-                let known = known.chain(self.kinds.records.keys().map(String::as_str));
-                report.error("E010", &(start..end), error.message).suggest(&name, known);
-            }
-            None => {
-                report.error("E011", &(start..end), error.message);
-            }
-        }
-        None
-    }
-
-    fn fields(&mut self, fields: &[(Key, Node)], report: &mut Report<'_>) -> Option<FieldMap> {
-        let mut all = true;
-        let mut map = FieldMap::new();
-        for (key, value) in fields {
-            let name = identifier(key, "a field", report);
-            let ty = self.ty(value, report);
-            match (name, ty) {
-                (Some(name), Some(ty)) => {
-                    map.insert(name.text, RecordField { ty, doc: String::new() });
-                }
-                _ => all = false,
-            }
-        }
-        all.then_some(map)
-    }
-}
-
-/// Reads `types:`. Records may mention each other in any order, and none may contain itself.
-pub(super) fn types<'k>(entry: Entry<'_>, kinds: &'k Kinds, report: &mut Report<'_>) -> Types<'k> {
-    let mut types = Types { kinds, declared: IndexMap::new(), broken: Vec::new(), used: Vec::new() };
-    let Some((_, node)) = entry else { return types };
-    let entries = entries(node, "`types`", report);
-    let mut all: IndexMap<&str, (&Key, &Node)> = IndexMap::new();
-    for (key, value) in entries {
-        if BASIC.iter().any(|(basic, _)| *basic == key.name) || kinds.records.contains_key(&key.name) {
-            report.error("E013", &key.span, format!("`{}` is a built-in type", key.name));
-            continue;
-        }
-        if identifier(key, "a type", report).is_some() {
-            all.insert(&key.name, (key, value));
-        } else {
-            types.broken.push(key.name.clone());
-        }
-    }
-    // A name is resolved when all that it mentions is: at most as many rounds as there are types.
-    let mut waiting: Vec<&str> = all.keys().copied().collect();
-    let mentions: BTreeMap<&str, Vec<&str>> =
-        all.iter().map(|(name, (_, value))| (*name, mentioned(value, &all))).collect();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|name| {
-            let ready = mentions[name]
-                .iter()
-                .all(|other| types.declared.contains_key(*other) || types.broken.iter().any(|b| b == other));
-            if ready {
-                let (key, value) = all[name];
-                match declare(key, value, &mut types, report) {
-                    Some(ty) => {
-                        types.declared.insert(key.name.clone(), Decl { span: key.span.clone(), value: ty });
-                    }
-                    None => types.broken.push(key.name.clone()),
-                }
-            }
-            !ready
-        });
-        if waiting.len() == before {
-            break;
-        }
-    }
-    // One error for a ring of records, at the first of them that is in it.
-    for name in waiting {
-        let (key, _) = all[name];
-        if types.broken.iter().all(|broken| broken != name)
-            && reaches(name, name, &mentions)
-            && !mentions[name].iter().any(|other| types.broken.iter().any(|b| b == other))
-        {
-            report.error("E012", &key.span, format!("the type `{name}` contains itself"));
-        }
-        types.broken.push(name.to_owned());
-    }
-    // In the file's order, whatever the order of resolution.
-    let order: Vec<String> = all.keys().map(|name| (*name).to_owned()).collect();
-    types.declared.sort_by_key(|name, _| order.iter().position(|known| known == name));
-    types
-}
-
-/// A record, or another name for a type such as an enum.
-fn declare(key: &Key, value: &Node, types: &mut Types<'_>, report: &mut Report<'_>) -> Option<Type> {
-    let Data::Map(fields) = &value.data else { return types.ty(value, report) };
-    let fields = types.fields(fields, report)?;
-    Some(Type::Record(Arc::new(Record { name: key.name.clone(), doc: String::new(), fields })))
-}
-
-/// The declared names that a type mentions.
-fn mentioned<'y>(node: &Node, all: &IndexMap<&'y str, (&Key, &Node)>) -> Vec<&'y str> {
-    match &node.data {
-        Data::Map(fields) => fields.iter().flat_map(|(_, value)| mentioned(value, all)).collect(),
-        Data::List(_) => Vec::new(),
-        Data::Scalar(text, _) => text
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .filter_map(|word| all.get_key_value(word).map(|(name, _)| *name))
-            .collect(),
-    }
-}
-
-fn reaches(from: &str, to: &str, mentions: &BTreeMap<&str, Vec<&str>>) -> bool {
-    let mut seen: Vec<&str> = Vec::new();
-    let mut open: Vec<&str> = mentions.get(from).cloned().unwrap_or_default();
-    while let Some(name) = open.pop() {
-        if name == to {
-            return true;
-        }
-        if !seen.contains(&name) {
-            seen.push(name);
-            open.extend(mentions.get(name).into_iter().flatten());
-        }
-    }
-    false
 }
 
 /// Reads `inputs:`.
