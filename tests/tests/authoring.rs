@@ -67,7 +67,7 @@ fn findings_are_told_to_people_and_to_programs() {
     let good = author.run(&["check", "right.yaml", "self-heal"]).code(0);
     assert!(good.stdout.starts_with("mine: right (1 nodes, 2 ends)\nself-heal: right"), "{}", good.stdout);
     let told = author.run(&["check", "wrong.yaml"]).code(3).stderr;
-    for part in ["error[E023]", "--> wrong.yaml:8:24", "^^^^^", "prunella explain E023"] {
+    for part in ["error[E023]", "--> wrong.yaml:8:25", "^^^^^", "prunella explain E023"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     let found = author.run(&["check", "right.yaml", "wrong.yaml", "unused.yaml", "--json"]).code(3).json();
@@ -79,7 +79,7 @@ fn findings_are_told_to_people_and_to_programs() {
     let place = json!([finding["line"], finding["column"], finding["end_line"], finding["end_column"]]);
     assert_eq!(
         (&finding["code"], &finding["severity"], place),
-        (&json!("E023"), &json!("error"), json!([8, 24, 8, 29]))
+        (&json!("E023"), &json!("error"), json!([8, 25, 8, 30]))
     );
     assert_eq!(found["graphs"][2]["findings"][0]["severity"], "warning");
     // A warning is no reason to fail.
@@ -125,7 +125,7 @@ fn findings_are_told_to_code_hosts() {
         assert!((at("endLine"), at("endColumn")) > (at("startLine"), at("startColumn")));
     }
     let region = |at: usize| &results[at]["locations"][0]["physicalLocation"]["region"];
-    assert_eq!(*region(0), json!({"startLine": 8, "startColumn": 24, "endLine": 8, "endColumn": 29}));
+    assert_eq!(*region(0), json!({"startLine": 8, "startColumn": 25, "endLine": 8, "endColumn": 30}));
     // The finding in the prompt points into the prompt.
     assert_eq!(
         results[1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],

@@ -84,3 +84,79 @@ fn told(one: Checked) -> Result<Graph> {
             .help(format!("`prunella explain {code}` says more, with an example"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const GRAPH: &str = "format: 1
+name: mine
+inputs: {incident: Incident}
+models: {fixer: {use: default}}
+ends: {done: success}
+start: analyze
+nodes:
+  analyze:
+    with: {incident: =inputs.größe}
+    returns: {cause: string}
+    model: fixer
+    prompt: {file: prompts/w y.md}
+    next: done
+";
+
+    /// What is found in a folder with a graph and its prompt.
+    fn found(prompt: &str) -> Checked {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("prompts")).unwrap();
+        std::fs::write(dir.path().join("g.yaml"), GRAPH).unwrap();
+        std::fs::write(dir.path().join("prompts/w y.md"), prompt).unwrap();
+        read(dir.path().join("g.yaml").to_str().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn places_are_exact_in_every_form() {
+        let one = found("{% if evidence %}\n  {{ evidenec }}\n{% endif %}\n");
+        assert!(one.graph.is_none());
+        let all = [one];
+        let told = json::of(&all);
+        let finding = |at: usize| &told["graphs"][0]["findings"][at];
+        let place = |at: usize| {
+            ["code", "line", "column", "end_line", "end_column"].map(|key| finding(at)[key].clone())
+        };
+        assert_eq!(place(0), [json!("E023"), json!(9), json!(30), json!(9), json!(35)]);
+        assert_eq!(place(1), [json!("E024"), json!(2), json!(6), json!(2), json!(14)]);
+        assert!(finding(1)["file"].as_str().unwrap().ends_with("/prompts/w y.md"));
+        let log = sarif::of(&all);
+        assert_eq!(log["version"], "2.1.0");
+        let run = &log["runs"][0];
+        let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+        for result in run["results"].as_array().unwrap() {
+            let rule = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(rules[rule]["id"], result["ruleId"]);
+            assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        }
+        let place = |at: usize| &run["results"][at]["locations"][0]["physicalLocation"];
+        let region = json!({"startLine": 2, "startColumn": 6, "endLine": 2, "endColumn": 14});
+        assert_eq!(place(1)["region"], region);
+        let uri = place(1)["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(uri.starts_with("file:///") && uri.ends_with("/prompts/w%20y.md"), "{uri}");
+        let levels: Vec<&Value> =
+            run["results"].as_array().unwrap().iter().map(|one| &one["level"]).collect();
+        assert_eq!(levels, [&json!("error"), &json!("error")]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_a_finding_like_any_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("g.yaml");
+        std::fs::write(&path, b"# Gr\xfc\n").unwrap();
+        let all = [read(path.to_str().unwrap()).unwrap()];
+        let finding = &json::of(&all)["graphs"][0]["findings"][0];
+        assert_eq!(
+            (&finding["code"], &finding["line"], &finding["column"]),
+            (&json!("E062"), &json!(1), &json!(5))
+        );
+    }
+}

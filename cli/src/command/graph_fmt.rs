@@ -69,3 +69,35 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     file.persist(&path).map_err(|e| e.error)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_laid_out_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("a.yaml"), "a:   1   # why\n").unwrap();
+        std::fs::write(path("b.yaml"), "b: [1\n").unwrap();
+        std::os::unix::fs::symlink("a.yaml", path("link.yaml")).unwrap();
+        let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+        // One that is no YAML leaves the other as it was.
+        assert_eq!(fmt(&[path("a.yaml"), path("b.yaml")], false).unwrap_err().code, exit::GRAPH);
+        assert_eq!(fmt(&[path("a.yaml")], true).unwrap(), exit::GRAPH);
+        assert_eq!(read("a.yaml"), "a:   1   # why\n");
+        assert_eq!(fmt(&[path("link.yaml")], false).unwrap(), exit::OK);
+        assert_eq!(read("a.yaml"), "a: 1     # why\n");
+        assert!(path("link.yaml").is_symlink());
+        assert_eq!(fmt(&[path("a.yaml")], true).unwrap(), exit::OK);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn shipped_graphs_are_laid_out() {
+        for graph in crate::shipped::SHIPPED {
+            let laid_out = graph::fmt(graph.name, graph.source);
+            assert!(matches!(&laid_out, Ok(text) if text == graph.source), "{}", graph.name);
+        }
+    }
+}

@@ -290,6 +290,10 @@ impl Diagnostic {
 
     /// The help that names what was probably meant, or else what there is.
     pub(crate) fn suggest<'n>(&mut self, wrong: &str, known: impl IntoIterator<Item = &'n str>) -> &mut Self {
+        // The unseen one has no message, and need not be told what is near.
+        if self.message.is_empty() {
+            return self;
+        }
         let known: Vec<&str> = known.into_iter().take(1000).collect();
         if let Some(near) = nearest(wrong, &known) {
             self.help(format!("did you mean `{near}`?"))

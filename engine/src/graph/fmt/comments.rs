@@ -13,8 +13,9 @@ pub(super) struct Comment {
     pub(super) text: String,
     /// Whether nothing stands before it on its line.
     pub(super) alone: bool,
-    /// The characters before it on its line.
+    /// The characters before it on its line, and how many of those are its indentation.
     pub(super) column: usize,
+    pub(super) indent: usize,
     /// Whether the line above is empty.
     pub(super) gap: bool,
 }
@@ -85,6 +86,7 @@ fn between(source: &str, part: Span, found: &mut Vec<Comment>) {
             text: source.get(hash..end).unwrap_or_default().trim_end().to_owned(),
             alone: before.trim_start_matches('\u{feff}').trim().is_empty(),
             column: before.chars().count(),
+            indent: before.len() - before.trim_start().len(),
             gap: above_is_empty(source, hash),
         });
         at = end;

@@ -19,6 +19,8 @@ struct Line {
     at: usize,
     /// How far in it stands in the source.
     column: usize,
+    /// Whether it was a part of a line there.
+    broken: bool,
     /// Whether an empty line stands before it.
     gap: bool,
     /// Comments before it, each with its indentation.
@@ -60,6 +62,7 @@ impl Lines<'_> {
             Some((indent, begun, column)) => (indent, format!("{begun}{text}"), column),
             None => (indent, text, column),
         };
+        let broken = column.is_some();
         let column = column.unwrap_or_else(|| {
             let line = self.source.get(..at).and_then(|text| text.rfind('\n')).map_or(0, |line| line + 1);
             let before = self.source.get(line..at).unwrap_or_default();
@@ -71,9 +74,9 @@ impl Lines<'_> {
             };
             before.chars().count()
         });
-        let gap = !self.lines.is_empty() && !self.kept && comments::above_is_empty(self.source, at);
+        let gap = !self.kept && comments::above_is_empty(self.source, at);
         self.kept = false;
-        self.lines.push(Line { indent, text, at, column, gap, above: Vec::new(), behind: None });
+        self.lines.push(Line { indent, text, at, column, broken, gap, above: Vec::new(), behind: None });
     }
 
     /// How far in the parts of a flow collection stand, whose line stands at `column`.
@@ -160,10 +163,7 @@ impl Lines<'_> {
     /// A value on one line.
     fn inline(&self, node: &Node) -> String {
         match &node.data {
-            Data::Scalar(text, _) => {
-                let text = one_line(self.raw(&node.span), text);
-                if text.is_empty() { "null".to_owned() } else { text }
-            }
+            Data::Scalar(text, _) => one_line(self.raw(&node.span), text),
             Data::List(items) => {
                 let items: Vec<String> = items.iter().map(|item| self.inline(item)).collect();
                 format!("[{}]", items.join(", "))
@@ -300,11 +300,12 @@ fn print(lines: &[Line], below: &[(usize, Comment)]) -> String {
         // Behind a block scalar's first line, before the lines that it holds.
         let (first, rest) =
             line.text.split_once('\n').map_or((line.text.as_str(), None), |(a, b)| (a, Some(b)));
-        out.push_str(first);
+        out.push_str(first.trim_end());
         if let Some(behind) = &line.behind {
-            let width = line.indent + first.chars().count();
+            let width = line.indent + first.trim_end().chars().count();
             // Comments that were aligned stay so, as far as there is room.
-            spaces(&mut out, behind.column.saturating_sub(width).max(2));
+            let column = (behind.column + line.indent).saturating_sub(behind.indent);
+            spaces(&mut out, if line.broken { 2 } else { column.saturating_sub(width).max(2) });
             out.push_str(&behind.text);
         }
         if let Some(rest) = rest {
