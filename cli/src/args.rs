@@ -39,8 +39,12 @@ pub(crate) enum Command {
     /// Run a command in the sandbox.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
-    /// Check a graph file.
+    /// Check graph files.
+    ///
+    /// Exit codes: 0 right, warnings included; 3 not; 5 a file cannot be read.
     Check(CheckArgs),
+    /// Say what a finding's code means, with a wrong and a right example, or what a kind, a type, a reducer or a key is.
+    Explain(ExplainArgs),
     /// Walk a recorded trace again, offline, and stop at the first difference.
     Replay(ReplayArgs),
     /// List, show, answer, resume, change, delete or cancel runs.
@@ -306,8 +310,40 @@ pub(crate) struct SandboxRunArgs {
 /// `prunella check`
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// A shipped graph's name or a graph file.
-    pub graph: String,
+    /// Shipped graphs' names or graph files.
+    #[arg(required = true, value_name = "GRAPH")]
+    pub graphs: Vec<String>,
+    /// Print what was found as JSON; the same as `--format json`.
+    #[arg(long)]
+    pub json: bool,
+    /// Print what was found as SARIF 2.1.0, which code hosts show beside the lines; the same as `--format sarif`.
+    #[arg(long, conflicts_with = "json")]
+    pub sarif: bool,
+    /// How to print what was found.
+    #[arg(long, value_enum, default_value = "text", conflicts_with_all = ["json", "sarif"])]
+    pub format: Findings,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Findings {
+    /// For people, on standard error.
+    Text,
+    /// JSON.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+}
+
+/// `prunella explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A code such as E044, a kind such as `test`, a type such as `Verdict`, a reducer, or a key such as `limits`.
+    #[arg(value_name = "CODE-OR-NAME")]
+    pub name: String,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `prunella replay`
@@ -568,6 +604,19 @@ pub(crate) enum GraphCommand {
         /// The file to write [default: NAME.yaml].
         to: Option<PathBuf>,
     },
+    /// Lay graph files out as they should be; comments and order stay.
+    ///
+    /// Exit codes: 0 done, or nothing to do; 3 a file is no YAML or, with --check, laid out otherwise; 5 it cannot be read.
+    Fmt {
+        /// The files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Change nothing: print what would change.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the JSON Schema of graph files, for editors.
+    Schema,
     /// Draw a graph.
     Show {
         /// A shipped graph's name or a graph file.

@@ -5,8 +5,10 @@ mod demo;
 mod detect;
 mod diff;
 mod doctor;
+mod explain;
 mod fork;
 mod graph;
+mod graph_fmt;
 mod judge;
 mod pulls;
 mod replay;
@@ -32,6 +34,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result {
         Command::Judge(args) => judge::judge(&args, store),
         Command::Sandbox(crate::args::SandboxCommand::Run(args)) => sandbox::run(&args, store),
         Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Replay(args) => replay::replay(&args, store),
         Command::Runs(command) => runs::runs(command, store),
         Command::Fork(args) => fork::fork(&args, store),

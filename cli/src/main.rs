@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod exit;
 mod failure;
+mod files;
 mod progress;
 mod report;
 mod session;

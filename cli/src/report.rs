@@ -70,9 +70,7 @@ pub(crate) fn told(store: &Arc<Store>, run: &str, result: Option<&RunResult>, lo
     let Some(Record::Header(header)) = records.first() else {
         return Err(Failure::new(exit::BUG, format!("the journal of run {run} has no header")));
     };
-    let source = prunella_engine::blob::Blobs::get(store.as_ref(), &header.graph.source)
-        .map_err(|e| Failure::new(exit::STORE, e.message))?;
-    let graph = loader()(&String::from_utf8_lossy(&source))?;
+    let graph = loader()(&header.graph.stored(store.as_ref())?)?;
     let mut told = tell(&graph, &records, result, store.as_ref());
     told.summary.repo = local.repo.display().to_string();
     told.summary.again.clone_from(&local.again);

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use prunella_engine::graph::Beside;
+
 use crate::exit;
 use crate::failure::{Failure, Result};
+use crate::files;
 
 /// A graph that ships.
 pub(crate) struct Shipped {
@@ -22,23 +25,44 @@ pub(crate) const SHIPPED: &[Shipped] = &[Shipped {
     source: include_str!("../../graphs/self-heal.yaml"),
 }];
 
+/// A graph file that was read.
+pub(crate) struct GraphFile {
+    /// Its name, for messages.
+    pub name: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+    /// The folder that it stands in.
+    pub beside: Box<dyn Beside>,
+}
+
 /// A graph file's name (for messages) and text: a shipped graph by its name, else a file.
 ///
 /// # Errors
-/// Exit 5 when it is neither.
+/// Exit 5 when it is neither, 3 when it is no text.
 pub(crate) fn graph(name: &str) -> Result<(String, String)> {
+    let file = read(name)?;
+    let text = prunella_engine::graph::text(&file.name, file.bytes)
+        .map_err(|found| Failure::new(exit::GRAPH, format!("{}: {}", file.name, found.message)))?;
+    Ok((file.name, text))
+}
+
+/// A graph file with the files beside it: a shipped graph by its name, else a file.
+///
+/// # Errors
+/// Exit 5 when it is neither.
+pub(crate) fn read(name: &str) -> Result<GraphFile> {
     if let Some(shipped) = SHIPPED.iter().find(|shipped| shipped.name == name) {
-        return Ok((format!("{name}.yaml"), shipped.source.to_owned()));
+        let bytes = shipped.source.as_bytes().to_vec();
+        return Ok(GraphFile { name: format!("{name}.yaml"), bytes, beside: Box::new(files::Shipped) });
     }
     if !Path::new(name).exists() && !name.contains(['/', '.']) {
         let names: Vec<_> = SHIPPED.iter().map(|shipped| shipped.name).collect();
         return Err(Failure::new(exit::UNREADABLE, format!("there is no graph `{name}`"))
             .help(format!("these ship: {}; anything else is the path of a graph file", names.join(", "))));
     }
-    match std::fs::read(name) {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map(|text| (name.to_owned(), text))
-            .map_err(|e| Failure::new(exit::GRAPH, format!("{name} is not UTF-8: {e}"))),
-        Err(e) => Err(Failure::new(exit::UNREADABLE, format!("the graph file {name} cannot be read: {e}"))),
-    }
+    let path = Path::new(name);
+    let bytes = files::bytes(path).map_err(|why| {
+        Failure::new(exit::UNREADABLE, format!("the graph file {name} cannot be read: {why}"))
+    })?;
+    Ok(GraphFile { name: name.to_owned(), bytes, beside: Box::new(files::Folder::of(path)) })
 }

@@ -10,11 +10,16 @@ mod check;
 pub mod codes;
 mod diagnostic;
 pub mod draw;
+mod explain;
 mod expr;
+mod files;
+mod fmt;
 mod hash;
+mod keys;
 mod load;
 mod lower;
 mod model;
+mod schema;
 mod template;
 pub mod yaml;
 
@@ -22,10 +27,15 @@ pub use attempts::Loop;
 pub use builder::{Builder, Node as NodeBuilder};
 pub use changes::{Change, changes, changes_of};
 pub use diagnostic::{Diagnostic, Severity};
+pub use explain::{Explained, explain};
 pub use expr::{Condition, Expr, Lookup, Test, Vars};
-pub use load::load;
+pub use files::{Beside, Stored, text};
+pub use fmt::{Unformatted, fmt};
+pub use load::{load, load_beside};
 pub use model::{
     Arm, At, Does, End, Failed, Fork, Graph, Guard, Interrupt, Limits, Map, ModelRole, Next, NodeDef,
     OnError, Outcome, Reducer, RetryPolicy, Source, StateKey, Step, Switch, Target, Write,
 };
+pub use schema::schema;
 pub use template::Template;
+pub use yaml::MAX_BYTES;

@@ -67,6 +67,9 @@ pub enum SettingType {
     Condition,
     /// A literal of this type.
     Literal(Type),
+    /// The name of a secret, such as `SLACK_WEBHOOK`, for a credential. The value enters where it is used, and nowhere
+    /// else.
+    Secret,
 }
 
 /// A kind of node: what it takes, gives and does.

@@ -30,15 +30,15 @@ use crate::blob::{Blobs, MemoryBlobs};
 use crate::clock::{Clock, SystemClock};
 use crate::driver::{Driver, Facts, From, Halt, Log, Rest, Tools};
 use crate::event::{Event, Modes};
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, Stored};
 use crate::journal::{self, Folded, GraphPin, Header, Past, Payload, Record, Resume};
 use crate::redact::Redactor;
 use crate::scheduler::Scheduler;
 use crate::store::{Durability, NewRun, Owner, RunStatus, Store};
 use crate::{Fault, Kinds, World, format};
 
-/// Makes a checked graph from the text that a run was started with.
-pub type Loader = Arc<dyn Fn(&str) -> Result<Graph, Fault> + Send + Sync>;
+/// Makes a checked graph from the texts that a run was started with.
+pub type Loader = Arc<dyn Fn(&Stored) -> Result<Graph, Fault> + Send + Sync>;
 
 /// What an engine is set up with beside its store, kinds and world.
 #[derive(Clone)]
@@ -76,11 +76,11 @@ impl Options {
 #[must_use]
 pub fn loader(kinds: &Kinds) -> Loader {
     let kinds = kinds.clone();
-    Arc::new(move |source| match graph::load("graph", source, &kinds) {
+    Arc::new(move |stored| match graph::load_beside("graph", &stored.source, &kinds, &stored.files) {
         Ok((graph, _)) => Ok(graph),
         Err(found) => {
             let first = found.iter().find(|one| one.severity == graph::Severity::Error);
-            let first = first.map(|one| format!("{}:{}: {}", one.line, one.col, one.message));
+            let first = first.map(|one| format!("{}:{}:{}: {}", one.file, one.line, one.col, one.message));
             Err(Fault::new("graph.invalid", 3, first.unwrap_or_else(|| "it does not check".to_owned())))
         }
     })
@@ -151,6 +151,7 @@ impl Engine {
             hash: String::new(),
             source: crate::blob::BlobRef::default(),
             form: None,
+            files: BTreeMap::new(),
         };
         Header {
             format: format::JOURNAL,

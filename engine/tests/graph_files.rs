@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use prunella_engine::graph::codes::CODES;
-use prunella_engine::graph::{Diagnostic, Severity, load};
+use prunella_engine::graph::{Beside, Diagnostic, Graph, Severity, Stored, fmt, load_beside};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs").join(name)
@@ -35,19 +35,87 @@ fn shown(found: &[Diagnostic], source: &str) -> String {
     found.iter().map(|one| one.render(source)).collect::<Vec<_>>().join("\n")
 }
 
-/// What is found in a file, and whether it checks.
+/// The files beside those of a folder.
+struct Folder(PathBuf);
+
+impl Beside for Folder {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(self.0.join(path)).map_err(|_| "there is no such file".to_owned())
+    }
+}
+
+/// The graph of a file, with warnings.
+fn read(within: &str, name: &str, source: &str) -> Result<(Graph, Vec<Diagnostic>), Vec<Diagnostic>> {
+    load_beside(&format!("{name}.yaml"), source, &kinds::kinds(), &Folder(folder(within)))
+}
+
+/// What is found in a file of `invalid`, and whether it checks.
 fn check(name: &str, source: &str) -> (Vec<Diagnostic>, bool) {
-    match load(&format!("{name}.yaml"), source, &kinds::kinds()) {
+    match read("invalid", name, source) {
         Ok((_, warnings)) => (warnings, true),
         Err(found) => (found, false),
+    }
+}
+
+fn good(name: &str, source: &str) -> Graph {
+    match read("valid", name, source) {
+        Ok((graph, found)) if found.is_empty() => graph,
+        Ok((_, found)) | Err(found) => panic!("{name}:\n{}", shown(&found, source)),
     }
 }
 
 #[test]
 fn valid_files_check_without_a_finding() {
     for (name, source) in files(&folder("valid"), ".yaml") {
-        let (found, good) = check(&name, &source);
-        assert!(good && found.is_empty(), "{name}:\n{}", shown(&found, &source));
+        good(&name, &source);
+    }
+}
+
+#[test]
+fn a_stored_graph_is_read_again_without_its_folder() {
+    for (name, source) in files(&folder("valid"), ".yaml") {
+        let graph = good(&name, &source);
+        let stored = Stored { source: graph.source.clone(), files: graph.files.clone() };
+        let again = load_beside("graph", &stored.source, &kinds::kinds(), &stored.files).unwrap().0;
+        assert_eq!(again.hash, graph.hash, "{name}");
+    }
+}
+
+#[test]
+fn what_stands_in_files_is_part_of_the_graph() {
+    let source = std::fs::read_to_string(folder("valid").join("files.yaml")).unwrap();
+    let graph = good("files", &source);
+    let paths: Vec<&str> = graph.files.keys().map(String::as_str).collect();
+    assert_eq!(paths, ["beside/prompts/step.md", "beside/review.yaml"]);
+    assert_eq!(graph.graphs.keys().collect::<Vec<_>>(), ["beside/review.yaml", "beside/review.yaml#inner"]);
+    let first = &graph.nodes["first"];
+    assert_eq!(
+        (first.timeout_ms, first.retry.tries, first.model.as_deref()),
+        (Some(30_000), 2, Some("fixer"))
+    );
+    let text = &graph.files["beside/prompts/step.md"];
+    assert_eq!(first.prompt.as_ref().unwrap().source.as_ref(), text);
+    // Another text is another graph; the same text elsewhere is not.
+    let mut files = graph.files.clone();
+    let other = |files: &std::collections::BTreeMap<String, String>, source: &str| {
+        load_beside("graph", source, &kinds::kinds(), files).unwrap().0.hash
+    };
+    let inline = source.replacen(
+        "prompt: {file: beside/prompts/step.md}",
+        &format!("prompt: {}", serde_json::Value::from(text.as_str())),
+        1,
+    );
+    assert_eq!(other(&files, &inline), graph.hash);
+    files.insert("beside/prompts/step.md".to_owned(), "Other: {{ text }}".to_owned());
+    assert_ne!(other(&files, &source), graph.hash);
+}
+
+#[test]
+fn layout_is_no_part_of_the_graph() {
+    for (name, source) in files(&folder("valid"), ".yaml") {
+        let Ok(laid_out) = fmt(&name, &source) else { panic!("{name}") };
+        assert_eq!(good(&name, &laid_out).hash, good(&name, &source).hash, "{name}");
+        assert!(matches!(fmt(&name, &laid_out), Ok(again) if again == laid_out), "{name}");
     }
 }
 

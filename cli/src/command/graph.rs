@@ -1,13 +1,14 @@
 //! `prunella graph`: the graphs that ship, and drawings.
 
-use prunella_engine::graph::draw;
+use prunella_engine::graph::{draw, schema};
+use prunella_nodes::kinds;
 
 use super::check::checked;
 use crate::args::{Drawing, GraphCommand};
 use crate::exit;
 use crate::failure::{Failure, Result};
 use crate::shipped::{self, SHIPPED};
-use crate::terminal::{out, out_raw};
+use crate::terminal::{json, out, out_raw};
 
 /// Does what the subcommand says.
 pub(super) fn graph(command: GraphCommand) -> Result {
@@ -30,6 +31,8 @@ pub(super) fn graph(command: GraphCommand) -> Result {
             std::fs::write(&to, source).map_err(refused)?;
             out(to.display());
         }
+        GraphCommand::Fmt { files, check } => return super::graph_fmt::fmt(&files, check),
+        GraphCommand::Schema => json(&schema(&kinds())),
         GraphCommand::Show { graph, format } => {
             let graph = checked(&graph)?;
             out_raw(&match format {

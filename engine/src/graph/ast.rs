@@ -1,12 +1,13 @@
 //! The graph file after its shape was checked, before its meaning is: names are not resolved, places are kept.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde_json::Value;
-use std::sync::Arc;
 
 use super::model::{At, Failed, Limits, ModelRole, Outcome, Reducer, RetryPolicy};
 use super::yaml::{Node, Span};
-use crate::types::{Record, Type};
+use crate::types::Type;
 
 /// A name and where it stands.
 #[derive(Debug, Clone)]
@@ -33,9 +34,9 @@ pub(crate) struct Ast<'y> {
     pub(crate) description: String,
     pub(crate) inputs: Decls<Option<Type>>,
     pub(crate) models: Decls<ModelRole>,
-    pub(crate) types: Decls<Arc<Record>>,
+    pub(crate) types: Decls<Type>,
     /// Types of `types:` that something mentions.
-    pub(crate) types_used: Vec<String>,
+    pub(crate) types_used: BTreeSet<String>,
     pub(crate) state: Decls<(Option<Type>, Reducer)>,
     pub(crate) limits: Limits,
     pub(crate) limits_exhausted: Option<Name>,
@@ -44,8 +45,12 @@ pub(crate) struct Ast<'y> {
     pub(crate) nodes: Decls<NodeAst<'y>>,
     /// The type that its ends give, where it says.
     pub(crate) returns: Option<Decl<Option<Type>>>,
-    /// The graphs under `graphs:`.
+    /// The graphs that nodes call: those under `graphs:`, and those in files of their own. Of the outermost only.
     pub(crate) graphs: Decls<Self>,
+    /// Which file it stands in: 0 the graph's own, then the graphs beside it.
+    pub(crate) file: usize,
+    /// What the file gives every node of a kind.
+    pub(crate) defaults: Decls<()>,
     /// A section of names could not be read: an unknown target may be one of them.
     pub(crate) partial: bool,
     /// Names that the file has under `nodes` and `ends`, also of those that could not be read.
@@ -82,6 +87,7 @@ pub(crate) enum ValueData<'y> {
 #[derive(Debug)]
 pub(crate) struct NodeAst<'y> {
     pub(crate) kind: Name,
+    pub(crate) description: String,
     /// Whether this program has the kind.
     pub(crate) known: bool,
     pub(crate) does: DoesAst<'y>,
@@ -115,6 +121,14 @@ impl DoesAst<'_> {
             DoesAst::Run => None,
             DoesAst::Call(graph) => graph.as_ref(),
             DoesAst::Map(map) => map.graph.as_ref(),
+        }
+    }
+
+    pub(crate) fn graph_mut(&mut self) -> Option<&mut Name> {
+        match self {
+            DoesAst::Run => None,
+            DoesAst::Call(graph) => graph.as_mut(),
+            DoesAst::Map(map) => map.graph.as_mut(),
         }
     }
 }
@@ -159,7 +173,20 @@ pub(crate) struct InterruptAst<'y> {
 pub(crate) struct TemplateAst<'y> {
     pub(crate) node: &'y Node,
     pub(crate) text: String,
+    /// Where the text begins, where it is a file of its own.
+    pub(crate) file: Option<usize>,
     pub(crate) variables: &'static [(&'static str, Type)],
+}
+
+impl TemplateAst<'_> {
+    /// The place of bytes of the template.
+    pub(crate) fn span(&self, source: &str, at: std::ops::Range<usize>) -> Span {
+        if let Some(start) = self.file {
+            return start + at.start..start + at.end.max(at.start + 1);
+        }
+        let start = self.node.locate(source, at.start);
+        start..self.node.locate(source, at.end).max(start + 1)
+    }
 }
 
 /// Where a node leads.

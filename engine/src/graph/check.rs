@@ -1,5 +1,6 @@
 //! From the parts of a file to a checked graph: names are resolved, types inferred, paths walked.
 
+mod bounds;
 mod calls;
 mod data;
 mod flow;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::ast::{Ast, Decls};
+use super::ast::{Ast, Decl, Decls};
 use super::diagnostic::Report;
 use super::model::{End, Graph, ModelRole, NodeDef, StateKey};
 use super::{hash, model};
@@ -31,7 +32,7 @@ struct Check<'a, 'y, 'r> {
     kinds: &'a Kinds,
     /// The model roles of the file.
     models: &'a Decls<ModelRole>,
-    /// The graphs under `graphs:`, as their callers see them.
+    /// The graphs that nodes call, as their callers see them.
     signatures: &'a BTreeMap<String, Signature>,
     report: &'a mut Report<'r>,
     /// `inputs` as a record; nothing when one of them has no readable type.
@@ -44,39 +45,63 @@ struct Check<'a, 'y, 'r> {
 pub(crate) fn check(ast: &Ast<'_>, kinds: &Kinds, report: &mut Report<'_>) -> Option<Graph> {
     secrets::check(report);
     let signatures = calls::signatures(ast);
-    let mut roles = BTreeSet::new();
+    // The outermost graph of each file, which says what all graphs of the file share.
+    let mut files = BTreeMap::from([(ast.file, ast)]);
+    for inner in ast.graphs.values().filter(|inner| inner.value.file > 0) {
+        files.entry(inner.value.file).or_insert(&inner.value);
+    }
+    let mut roles: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     let mut graphs = IndexMap::new();
     for (name, inner) in &ast.graphs {
-        if let Some(graph) = one(&inner.value, ast, kinds, &signatures, &mut roles, report) {
+        let file = files.get(&inner.value.file).copied().unwrap_or(ast);
+        let roles = roles.entry(file.file).or_default();
+        if let Some(graph) = one(&inner.value, &file.models, kinds, &signatures, roles, report) {
             graphs.insert(name.clone(), Arc::new(graph));
         }
     }
-    let graph = one(ast, ast, kinds, &signatures, &mut roles, report);
+    let graph = one(ast, &ast.models, kinds, &signatures, roles.entry(0).or_default(), report);
     calls::order(ast, report);
+    let models = models(&files, report);
     // Where something is wrong, what looks unused is often its other half.
     if !report.failed() {
-        unused::of_file(ast, &roles, report);
+        for (at, file) in &files {
+            unused::of_file(file, ast, &roles.remove(at).unwrap_or_default(), report);
+        }
     }
     if report.failed() {
         return None;
     }
     let mut graph = graph?;
+    graph.models = models;
     graph.graphs = graphs;
     graph.hash = hash::of(&graph);
     Some(graph)
 }
 
-/// Checks one graph of `file`.
+/// The model roles of all files: a run knows them by name, so a name means one role.
+fn models(files: &BTreeMap<usize, &Ast<'_>>, report: &mut Report<'_>) -> IndexMap<String, ModelRole> {
+    let mut all: IndexMap<String, ModelRole> = IndexMap::new();
+    for (name, role) in files.values().flat_map(|file| &file.models) {
+        if all.get(name).is_some_and(|known| *known != role.value) {
+            report
+                .error("E013", &role.span, format!("the model role `{name}` is another one in another file"))
+                .help("a run knows its roles by name: write the same in both files, or rename one");
+        }
+        all.entry(name.clone()).or_insert_with(|| role.value.clone());
+    }
+    all
+}
+
+/// Checks one graph; `models` are the roles of its file.
 fn one(
     ast: &Ast<'_>,
-    file: &Ast<'_>,
+    models: &Decls<ModelRole>,
     kinds: &Kinds,
     signatures: &BTreeMap<String, Signature>,
     roles: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Graph> {
     let shape_ok = !report.failed();
-    let models = &file.models;
     let mut check =
         Check { ast, kinds, models, signatures, inputs: inputs(ast), report, seen: unused::Seen::default() };
     let targets = targets::resolve(ast, check.report);
@@ -99,12 +124,23 @@ fn one(
     }
     if shape_ok && !check.report.failed() {
         unused::check(&check.seen, ast, &targets, check.report);
+        if let Some(flow) = &flow {
+            bounds::check(ast, flow, check.report);
+        }
     }
     roles.extend(check.seen.models);
     if report.failed() {
         return None;
     }
-    build(ast, file, nodes, ends, report.source)
+    build(ast, nodes, ends)
+}
+
+/// A declared record; another name for a type is that type everywhere.
+fn record((name, declared): (&String, &Decl<Type>)) -> Option<(String, Arc<Record>)> {
+    match &declared.value {
+        Type::Record(record) if record.name == *name => Some((name.clone(), Arc::clone(record))),
+        _ => None,
+    }
 }
 
 /// The type, or null.
@@ -127,13 +163,7 @@ fn inputs(ast: &Ast<'_>) -> Option<Type> {
     Some(Type::Record(Arc::new(Record { name: "inputs".to_owned(), doc: String::new(), fields })))
 }
 
-fn build(
-    ast: &Ast<'_>,
-    file: &Ast<'_>,
-    nodes: IndexMap<String, NodeDef>,
-    ends: IndexMap<String, End>,
-    source: &str,
-) -> Option<Graph> {
+fn build(ast: &Ast<'_>, nodes: IndexMap<String, NodeDef>, ends: IndexMap<String, End>) -> Option<Graph> {
     let mut inputs = IndexMap::new();
     for (name, input) in &ast.inputs {
         inputs.insert(name.clone(), input.value.clone()?);
@@ -148,11 +178,12 @@ fn build(
         name: ast.name.clone(),
         description: ast.description.clone(),
         hash: String::new(),
-        // The text of the file is the outermost graph's.
-        source: if std::ptr::eq(ast, file) { source.to_owned() } else { String::new() },
+        // The texts are the outermost graph's.
+        source: String::new(),
+        files: BTreeMap::new(),
         inputs,
         models: ast.models.iter().map(|(name, role)| (name.clone(), role.value.clone())).collect(),
-        types: ast.types.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.value))).collect(),
+        types: ast.types.iter().filter_map(record).collect(),
         state,
         limits: model::Limits { exhausted, ..ast.limits.clone() },
         ends,

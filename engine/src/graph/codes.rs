@@ -39,7 +39,7 @@ pub const CODES: &[Code] = &[
     code(
         "E003",
         "too large or nested too deeply",
-        "A graph file has at most 1 MiB, and at most 32 levels of nesting. Large prompts belong in a file of their own.",
+        "A graph file has at most 1 MiB and 32 levels of nesting, a type at most 10,000 parts when all that it mentions is written out. Large prompts belong in a file of their own.",
     ),
     code("E004", "the same key twice", "One of the two would be lost. Rename or remove one."),
     code(
@@ -79,8 +79,8 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "E012",
-        "a record that contains itself",
-        "Values are finite and have no references, so a record cannot hold itself, directly or through another one.",
+        "a type that contains itself",
+        "Values are finite and have no references, so a type cannot hold itself, directly or through another one.",
     ),
     code(
         "E013",
@@ -226,12 +226,49 @@ pub const CODES: &[Code] = &[
         "a failed item that nobody takes",
         "With `failed: fail` an item that comes to an end of failure fails the map, and a map that fails needs somewhere to go.",
     ),
+    code(
+        "E059",
+        "a secret where none is meant",
+        "Secrets are names, and only a credential is given by one. No expression and no template reads a secret: what it makes is stored with the run, and sent to models.",
+    ),
+    code(
+        "E060",
+        "a file that cannot be read",
+        "A prompt and a graph may stand in files beside the graph. They are read when it is checked, and stored with its runs: text in UTF-8, at most 1 MiB each, 64 of them. Links are not followed.",
+    ),
+    code(
+        "E061",
+        "a path that leads out of the folder",
+        "What a graph names stands in its folder or below, so that the folder can be moved and reviewed as a whole. Paths are relative, with `/`.",
+    ),
+    code(
+        "E062",
+        "not a text in UTF-8",
+        "A graph and the files beside it are texts in UTF-8. Editors call it so, or `encoding`; a byte order mark does no harm.",
+    ),
     code("W001", "a state key that is not used", "Nothing writes it, or nothing reads it."),
     code("W002", "an input that is not used", "Nothing reads it, yet every run must give it."),
     code("W003", "a type that is not used", "No input, state key or node mentions it."),
     code("W004", "a model role that is not used", "No node names it."),
     code("W005", "an end that is not reached", "No edge, limit or retry leads to it."),
     code("W006", "a graph that is not called", "No node of the file calls it."),
+    code("W007", "a default that nothing takes", "No node of the file is of this kind."),
+    code("W008", "a condition that is always the same", "It reads nothing, so it decides nothing."),
+    code(
+        "W009",
+        "a condition that was asked before",
+        "The arms are tried in order and the first that matches is taken: one that asks the same as an earlier one never is.",
+    ),
+    code(
+        "W010",
+        "attempts that cannot be had",
+        "The first pass through a loop is attempt 1, so `max_attempts: 1` never goes back; and a loop that takes more supersteps than `limits.steps` allows ends before its last attempt.",
+    ),
+    code(
+        "W011",
+        "a target that is never named",
+        "The expression of a `goto` gives one of a few words, and this target is none of them.",
+    ),
 ];
 
 #[cfg(test)]

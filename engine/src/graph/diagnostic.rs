@@ -1,9 +1,12 @@
 //! What is wrong with a graph file, and where.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::codes;
+use super::files::{Files, Refused, Source};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,9 +26,9 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong, a lowercase fragment.
     pub message: String,
-    /// The file's name as it was given.
+    /// The file's name: as it was given, or that of a file beside it.
     pub file: String,
-    /// The bytes that are meant.
+    /// The bytes of that file that are meant.
     pub span: Range<usize>,
     /// The line of the first byte, from 1.
     pub line: usize,
@@ -37,20 +40,28 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// More to know.
     pub notes: Vec<String>,
+    /// The text of the file, where that is one beside the graph.
+    pub(crate) beside: Option<Arc<str>>,
+    /// The first byte in the text of all files: findings are told in this order.
+    at: usize,
 }
 
 /// Most findings of one file. Who has so many has another cause than each of them, and a file of one long line costs
 /// its length for each.
 const MAX_FOUND: usize = 200;
 
+/// Longest text of a finding, in bytes: names and types in it are the file's.
+const MAX_TEXT: usize = 1000;
+
 /// Longest source line that is shown, in characters.
 const MAX_SHOWN: usize = 160;
 
 impl Diagnostic {
     /// The finding in the manner of rustc, without colour: message, place, source line, underline, help.
-    /// `source` is the text that was checked.
+    /// `source` is the text of the graph file; a finding in a file beside it brings its own.
     #[must_use]
     pub fn render(&self, source: &str) -> String {
+        let source = self.text(source);
         let mut out = String::new();
         let word = match self.severity {
             Severity::Error => "error",
@@ -86,6 +97,24 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// The text of the file that the finding is in; `source` is that of the graph file.
+    #[must_use]
+    pub fn text<'s>(&'s self, source: &'s str) -> &'s str {
+        self.beside.as_deref().unwrap_or(source)
+    }
+
+    /// The line and column, both from 1, after the last byte that is meant; the column counts characters.
+    #[must_use]
+    pub fn end(&self, source: &str) -> (usize, usize) {
+        let marked = self.text(source).get(self.span.clone()).unwrap_or_default();
+        match marked.rsplit_once('\n') {
+            None => (self.line, self.col + marked.chars().count()),
+            Some((above, last)) => (self.line + above.matches('\n').count() + 1, last.chars().count() + 1),
+        }
+    }
+}
+
 /// A character as it may be shown on a terminal: no control characters, one column for a tab.
 fn printable(c: char) -> char {
     match c {
@@ -95,10 +124,14 @@ fn printable(c: char) -> char {
     }
 }
 
-/// Collects findings over one file.
+/// Collects findings over the files of a graph, or over one file of another kind.
 pub(crate) struct Report<'s> {
     file: &'s str,
+    /// The text of all files.
     pub(crate) source: &'s str,
+    files: Option<&'s Files>,
+    /// The texts of files beside the graph that findings are in, by where they begin.
+    texts: BTreeMap<usize, Arc<str>>,
     /// Byte offsets where lines start.
     lines: Vec<usize>,
     found: Vec<Diagnostic>,
@@ -110,10 +143,30 @@ pub(crate) struct Report<'s> {
 }
 
 impl<'s> Report<'s> {
+    /// For one file.
     pub(crate) fn new(file: &'s str, source: &'s str) -> Self {
+        Self::of(file, source, None)
+    }
+
+    /// For a graph file and those beside it.
+    pub(crate) fn over(files: &'s Files) -> Self {
+        let name = files.sources.first().map_or("", |source| source.name.as_str());
+        Self::of(name, &files.text, Some(files))
+    }
+
+    fn of(file: &'s str, source: &'s str, files: Option<&'s Files>) -> Self {
         let starts = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(starts).collect();
-        Self { file, source, lines, found: Vec::new(), failed: false, left_out: 0, unseen: None }
+        let (found, texts) = (Vec::new(), BTreeMap::new());
+        Self { file, source, files, texts, lines, found, failed: false, left_out: 0, unseen: None }
+    }
+
+    /// The file that the text `written` at byte `at` names.
+    pub(crate) fn beside(&self, at: usize, written: &str) -> Result<&'s Source, Refused> {
+        match self.files {
+            Some(files) => files.find(at, written),
+            None => Err(Refused::File("there are no files beside this one".to_owned())),
+        }
     }
 
     /// Adds an error; what it returns takes label, help and notes.
@@ -145,6 +198,13 @@ impl<'s> Report<'s> {
     ) -> &mut Diagnostic {
         debug_assert!(codes::explain(code).is_some(), "{code} is not in the table");
         self.failed |= severity == Severity::Error;
+        let start = floor(self.source, span.start);
+        let message = short(message);
+        // What many nodes take from one place is told once.
+        let known = |one: &Diagnostic| one.at == start && one.code == code && one.message == message;
+        if self.found.iter().any(known) {
+            return self.unseen.get_or_insert_with(|| Diagnostic::unseen(code));
+        }
         if self.found.len() >= MAX_FOUND {
             self.left_out += 1;
             // An error takes the place of a warning; beyond that, what is added goes to a place that is not shown.
@@ -153,25 +213,37 @@ impl<'s> Report<'s> {
                 _ => return self.unseen.get_or_insert_with(|| Diagnostic::unseen(code)),
             }
         }
-        let start = floor(self.source, span.start);
-        let end = floor(self.source, span.end).max(start);
+        let (file, within) = match self.files.and_then(|files| files.at(start)) {
+            Some(source) => (source.name.clone(), source.at.clone()),
+            None => (self.file.to_owned(), 0..self.source.len()),
+        };
+        let end = floor(self.source, span.end.min(within.end)).max(start);
         let line = self.lines.partition_point(|&at| at <= start).max(1);
         let from = self.lines.get(line - 1).copied().unwrap_or_default();
         let col = self.source.get(from..start).map_or(1, |text| text.chars().count() + 1);
+        let above = self.lines.partition_point(|&at| at <= within.start).max(1) - 1;
+        let beside = (within.start > 0).then(|| self.text_of(&within));
         let at = self.found.len();
         self.found.push(Diagnostic {
             code,
             severity,
             message,
-            file: self.file.to_owned(),
-            span: start..end,
-            line,
+            file,
+            span: start - within.start..end - within.start,
+            line: line - above,
             col,
             label: String::new(),
             help: None,
             notes: Vec::new(),
+            beside,
+            at: start,
         });
         &mut self.found[at]
+    }
+
+    fn text_of(&mut self, within: &Range<usize>) -> Arc<str> {
+        let text = || Arc::from(self.source.get(within.clone()).unwrap_or_default());
+        Arc::clone(self.texts.entry(within.start).or_insert_with(text))
     }
 
     /// Whether an error was found.
@@ -181,9 +253,7 @@ impl<'s> Report<'s> {
 
     /// What was found, in the file's order, each finding once.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
-        self.found
-            .sort_by(|a, b| (a.span.start, a.severity, a.code).cmp(&(b.span.start, b.severity, b.code)));
-        self.found.dedup_by(|a, b| a.span == b.span && a.code == b.code && a.message == b.message);
+        self.found.sort_by(|a, b| (a.at, a.severity, a.code).cmp(&(b.at, b.severity, b.code)));
         if let (Some(last), more @ 1..) = (self.found.last_mut(), self.left_out) {
             last.notes.push(format!("{more} more findings in this file are left out"));
         }
@@ -196,30 +266,34 @@ impl Diagnostic {
     fn unseen(code: &'static str) -> Self {
         let (severity, text) = (Severity::Warning, String::new());
         let (message, file, label) = (text.clone(), text.clone(), text);
-        let (help, notes) = (None, Vec::new());
-        Self { code, severity, message, file, span: 0..0, line: 1, col: 1, label, help, notes }
+        let (help, notes, beside) = (None, Vec::new(), None);
+        Self { code, severity, message, file, span: 0..0, line: 1, col: 1, label, help, notes, beside, at: 0 }
     }
 
     pub(crate) fn label(&mut self, label: impl Into<String>) -> &mut Self {
-        self.label = label.into();
+        self.label = short(label.into());
         self
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) -> &mut Self {
         // The unseen one would take any number.
         if self.notes.len() < MAX_FOUND {
-            self.notes.push(note.into());
+            self.notes.push(short(note.into()));
         }
         self
     }
 
     pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Self {
-        self.help = Some(help.into());
+        self.help = Some(short(help.into()));
         self
     }
 
     /// The help that names what was probably meant, or else what there is.
     pub(crate) fn suggest<'n>(&mut self, wrong: &str, known: impl IntoIterator<Item = &'n str>) -> &mut Self {
+        // The unseen one has no message, and need not be told what is near.
+        if self.message.is_empty() {
+            return self;
+        }
         let known: Vec<&str> = known.into_iter().take(1000).collect();
         if let Some(near) = nearest(wrong, &known) {
             self.help(format!("did you mean `{near}`?"))
@@ -231,6 +305,14 @@ impl Diagnostic {
             self.help(format!("there is {}{more}", some.join(", ")))
         }
     }
+}
+
+fn short(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(floor(&text, MAX_TEXT));
+        text.push('…');
+    }
+    text
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

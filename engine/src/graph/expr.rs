@@ -298,6 +298,14 @@ impl Expr {
         }
     }
 
+    /// What a condition that reads nothing comes to, whatever the run.
+    pub(crate) fn constant(&self) -> Option<bool> {
+        match &self.code {
+            Code::Cel(program) if program.types.is_empty() => self.holds(&Vars::default()).ok(),
+            _ => None,
+        }
+    }
+
     /// Evaluates a condition.
     ///
     /// # Errors

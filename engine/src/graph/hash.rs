@@ -29,6 +29,8 @@ pub(crate) fn form(graph: &Graph) -> Value {
         description,
         hash: _,
         source: _,
+        // What of them counts is in the nodes and graphs.
+        files: _,
         inputs,
         models,
         types,
@@ -84,6 +86,7 @@ fn node(node: &NodeDef) -> Value {
     let NodeDef {
         name: _,
         kind,
+        description,
         does,
         with,
         writes,
@@ -121,6 +124,9 @@ fn node(node: &NodeDef) -> Value {
             form["parallel"] = Value::from(over.parallel);
             form["failed"] = Value::from(over.failed.word());
         }
+    }
+    if !description.is_empty() {
+        form["description"] = Value::from(description.as_str());
     }
     if let Some(timeout_ms) = timeout_ms {
         form["timeout_ms"] = Value::from(*timeout_ms);

@@ -20,6 +20,9 @@ pub struct Graph {
     pub hash: String,
     /// The text of the file, which is stored with a run and travels in its trace.
     pub source: String,
+    /// The texts of the files beside it that it names, by their path from its folder; stored with it. Of the outermost
+    /// graph only.
+    pub files: BTreeMap<String, String>,
     /// Named inputs.
     pub inputs: IndexMap<String, Type>,
     /// Model roles.
@@ -38,7 +41,8 @@ pub struct Graph {
     pub nodes: Arc<IndexMap<String, NodeDef>>,
     /// The type of what its ends give (`returns:`), for who calls it.
     pub returns: Option<Type>,
-    /// The graphs under `graphs:`, which nodes of it and of each other call by name. Of the outermost graph only.
+    /// The graphs that nodes of it and of each other call: by the name under `graphs:`, or by the path of the file, then
+    /// with those under its own `graphs:` as `PATH#NAME`. Of the outermost graph only.
     pub graphs: IndexMap<String, Arc<Self>>,
 }
 
@@ -90,7 +94,7 @@ impl Reducer {
 
     /// The word in graph files.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Last => "last",
             Self::Append => "append",
@@ -99,6 +103,22 @@ impl Reducer {
             Self::Sum => "sum",
             Self::Max => "max",
             Self::Min => "min",
+        }
+    }
+
+    /// What it does, for people.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Last => "A write replaces what is there. No two branches may write the key.",
+            Self::Append => "Adds the list's items at the end. Starts as an empty list.",
+            Self::Union => {
+                "Adds those of the list's items that are not there yet, at the end. Starts as an empty list."
+            }
+            Self::Merge => "Sets the map's keys. Starts as an empty map.",
+            Self::Sum => "Adds the number. Starts at 0.",
+            Self::Max => "Keeps the larger number. Has no value before the first write.",
+            Self::Min => "Keeps the smaller number. Has no value before the first write.",
         }
     }
 
@@ -148,7 +168,7 @@ pub enum Outcome {
 impl Outcome {
     /// The word in graph files and JSON.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Nothing => "nothing",
@@ -165,6 +185,8 @@ pub struct NodeDef {
     pub name: String,
     /// Its kind's name.
     pub kind: String,
+    /// What it is for.
+    pub description: String,
     /// What happens when it is entered.
     pub does: Does,
     /// Evaluated over state and inputs; together the task's input, or the inputs of the graph that it calls.
@@ -231,7 +253,7 @@ pub enum Failed {
 impl Failed {
     /// The word in graph files.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Fail => "fail",
             Self::Skip => "skip",
@@ -284,7 +306,7 @@ pub enum At {
 impl At {
     /// The word in graph files.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Before => "before",
             Self::After => "after",

@@ -1,5 +1,7 @@
 //! Prompt templates: Jinja with strict undefined, no includes, bounded work.
 
+mod tokens;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io;
@@ -11,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::NodeError;
 use crate::blob::{BlobRef, Blobs};
+use tokens::Named;
 
 /// The most of one blob that is rendered, in bytes.
 const MAX_BLOB: usize = 64 * 1024;
@@ -91,8 +94,11 @@ impl Template {
             });
         }
         let env = environment();
+        // The parser and all that comes after it are recursive.
+        let named = tokens::named(&self.source)
+            .map_err(|span| TemplateError { message: "it is nested too deeply".to_owned(), span })?;
         let template = env.template_from_str(&self.source).map_err(|error| self.explain(&error))?;
-        self.filters(env)?;
+        self.filters(env, named)?;
         let names: BTreeSet<String> = template.undeclared_variables(true).into_iter().collect();
         Ok(names
             .into_iter()
@@ -101,8 +107,8 @@ impl Template {
     }
 
     /// Whether there is every filter and test that the template names: Jinja itself finds out when it renders.
-    fn filters(&self, env: &Environment<'_>) -> Result<(), TemplateError> {
-        for (span, what) in named(&self.source) {
+    fn filters(&self, env: &Environment<'_>, named: Vec<(Range<usize>, Named)>) -> Result<(), TemplateError> {
+        for (span, what) in named {
             let name = self.source.get(span.clone()).unwrap_or_default();
             let (probe, unknown) = match what {
                 Named::Filter => (format!("1|{name}"), ErrorKind::UnknownFilter),
@@ -154,91 +160,6 @@ impl Template {
             Err(error) => Err(fail(&error)),
             Ok(_) => Ok(String::from_utf8_lossy(&out.0).into_owned()),
         }
-    }
-}
-
-/// What a name in a template is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Named {
-    /// After `|`.
-    Filter,
-    /// After `is`.
-    Test,
-}
-
-/// The filters and tests that a template names inside its tags, outside texts and comments.
-fn named(source: &str) -> Vec<(Range<usize>, Named)> {
-    let mut found = Vec::new();
-    // What `raw` holds is text, and finding its end is the parser's work.
-    if source.contains("raw %}") || source.contains("raw -%}") {
-        return found;
-    }
-    let mut rest = 0;
-    while let Some(open) = source.get(rest..).and_then(|text| text.find('{')).map(|at| rest + at) {
-        let close = match source.get(open + 1..open + 2) {
-            Some("{") => "}}",
-            Some("%") => "%}",
-            Some("#") => "#}",
-            _ => {
-                rest = open + 1;
-                continue;
-            }
-        };
-        let inside = open + 2;
-        let end =
-            source.get(inside..).and_then(|text| text.find(close)).map_or(source.len(), |at| inside + at);
-        if close != "#}" {
-            in_tag(source, inside..end, &mut found);
-        }
-        rest = end;
-    }
-    found
-}
-
-fn in_tag(source: &str, tag: Range<usize>, found: &mut Vec<(Range<usize>, Named)>) {
-    let mut quote = None;
-    let mut before = "";
-    let mut at = tag.start;
-    while at < tag.end {
-        let Some(c) = source.get(at..tag.end).and_then(|text| text.chars().next()) else { break };
-        if let Some(open) = quote {
-            if c == '\\' {
-                at += 1;
-                at += source.get(at..tag.end).and_then(|text| text.chars().next()).map_or(0, char::len_utf8);
-                continue;
-            }
-            if c == open {
-                quote = None;
-            }
-            at += c.len_utf8();
-            continue;
-        }
-        if c.is_alphabetic() || c == '_' {
-            let text = source.get(at..tag.end).unwrap_or_default();
-            let len = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
-            let word = &text[..len];
-            match before {
-                "|" => found.push((at..at + len, Named::Filter)),
-                "is" | "is not" if word != "not" => found.push((at..at + len, Named::Test)),
-                _ => {}
-            }
-            before = match (before, word) {
-                (".", _) => "",
-                ("is", "not") => "is not",
-                (_, "is") => "is",
-                _ => "",
-            };
-            at += len;
-            continue;
-        }
-        match c {
-            '\'' | '"' => quote = Some(c),
-            '|' => before = "|",
-            '.' => before = ".",
-            c if c.is_whitespace() => {}
-            _ => before = "",
-        }
-        at += c.len_utf8();
     }
 }
 

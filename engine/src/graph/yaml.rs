@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::diagnostic::{Diagnostic, Report};
 
 /// Largest file, in bytes.
-pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+pub const MAX_BYTES: usize = 1024 * 1024;
 /// Deepest nesting.
 const MAX_DEPTH: usize = 32;
 
@@ -100,8 +100,7 @@ impl Node {
         }
     }
 
-    /// Where byte `at` of this scalar's text stands in `source`. Exact on one line and in literal blocks; the
-    /// scalar's start where escapes make it unclear.
+    /// Where byte `at` of this scalar's text stands in `source`, whatever its style adds: indentation, quotes, escapes.
     pub(crate) fn locate(&self, source: &str, at: usize) -> usize {
         let (Data::Scalar(text, style), Some(raw)) = (&self.data, source.get(self.span.clone())) else {
             return self.span.start;
@@ -109,14 +108,17 @@ impl Node {
         let skip = match style {
             ScalarStyle::Plain => 0,
             ScalarStyle::SingleQuoted => 1,
-            ScalarStyle::DoubleQuoted if raw.contains('\\') => return self.span.start,
             ScalarStyle::DoubleQuoted => 1,
             ScalarStyle::Literal | ScalarStyle::Folded if raw.starts_with(['|', '>']) => {
                 raw.find('\n').map_or(0, |end| end + 1)
             }
             ScalarStyle::Literal | ScalarStyle::Folded => 0,
         };
-        let mut raws = raw.char_indices().skip_while(|(i, _)| *i < skip).peekable();
+        let raws: Vec<(usize, char)> = match style {
+            ScalarStyle::DoubleQuoted if raw.contains('\\') => escaped(raw, skip),
+            _ => raw.char_indices().skip_while(|(i, _)| *i < skip).collect(),
+        };
+        let mut raws = raws.into_iter().peekable();
         for (i, c) in text.char_indices() {
             // Skip what the style adds: indentation, doubled quotes.
             while raws.peek().is_some_and(|(_, r)| *r != c && !(c == ' ' && r.is_whitespace())) {
@@ -130,6 +132,46 @@ impl Node {
         }
         raws.peek().map_or(self.span.end, |(offset, _)| self.span.start + offset)
     }
+}
+
+/// The characters of a double-quoted scalar from byte `at` on, each with the byte where it or its escape begins.
+fn escaped(raw: &str, at: usize) -> Vec<(usize, char)> {
+    let mut found = Vec::new();
+    let mut chars = raw.char_indices().skip_while(|(i, _)| *i < at);
+    while let Some((at, c)) = chars.next() {
+        if c != '\\' {
+            found.push((at, c));
+            continue;
+        }
+        let mut hex = |digits: usize| {
+            // The letter that says how many comes first.
+            let text: String = chars.by_ref().take(digits).skip(1).map(|(_, c)| c).collect();
+            u32::from_str_radix(&text, 16).ok().and_then(char::from_u32)
+        };
+        let meant = match raw.get(at + 1..).and_then(|rest| rest.chars().next()) {
+            Some('x') => hex(3),
+            Some('u') => hex(5),
+            Some('U') => hex(9),
+            _ => chars.next().map(|(_, c)| match c {
+                '0' => '\0',
+                'a' => '\x07',
+                'b' => '\x08',
+                't' => '\t',
+                'n' => '\n',
+                'v' => '\x0b',
+                'f' => '\x0c',
+                'r' => '\r',
+                'e' => '\x1b',
+                'N' => '\u{85}',
+                '_' => '\u{a0}',
+                'L' => '\u{2028}',
+                'P' => '\u{2029}',
+                c => c,
+            }),
+        };
+        found.extend(meant.map(|meant| (at, meant)));
+    }
+    found
 }
 
 /// A plain scalar by YAML's core schema, with decimal numbers only.
@@ -172,29 +214,42 @@ struct Open {
 /// Everything that is wrong with it, in the file's order, each with its line.
 pub fn tree(name: &str, source: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
     let mut report = Report::new(name, source);
-    let root = document(&mut report);
+    let root = document(&mut report, 0..source.len());
     let found = report.finish();
     if found.is_empty() { Ok(root.flatten()) } else { Err(found) }
 }
 
-/// Parses `report`'s source, which may not be empty. Nothing when it cannot be used at all; the reason is in the
-/// report.
-pub(crate) fn parse(report: &mut Report<'_>) -> Option<Node> {
-    let root = document(report)?;
+/// Parses the file that stands at `at` in `report`'s text, which may not be empty. Nothing when it cannot be used at
+/// all; the reason is in the report.
+pub(crate) fn parse(report: &mut Report<'_>, at: Span) -> Option<Node> {
+    let start = at.start;
+    let root = document(report, at)?;
     if root.is_none() {
-        report.error("E001", &(0..0), "the file is empty");
+        report.error("E001", &(start..start), "the file is empty");
     }
     root
 }
 
-/// The one document of the source, or that there is none; nothing at all after an error that ends the reading.
-fn document(report: &mut Report<'_>) -> Option<Option<Node>> {
-    let source = report.source;
-    if source.len() > MAX_BYTES {
-        report.error("E003", &(0..0), format!("the file has {} bytes, more than {MAX_BYTES}", source.len()));
+/// The one document of the file at `at`, or that there is none; nothing at all after an error that ends the reading.
+fn document(report: &mut Report<'_>, at: Span) -> Option<Option<Node>> {
+    let mut start = at.start;
+    let mut source = report.source.get(at).unwrap_or_default();
+    // A byte order mark says nothing in UTF-8; some editors write one all the same.
+    if let Some(rest) = source.strip_prefix('\u{feff}') {
+        start += source.len() - rest.len();
+        source = rest;
+    }
+    if let Some(nul) = source.find('\0') {
+        let at = start + nul;
+        report.error("E062", &(at..at + 1), "it is no text: it holds a NUL byte");
         return None;
     }
-    Builder { offsets: Offsets::new(source), open: Vec::new(), root: None, report }.run(source)
+    if source.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes, more than {MAX_BYTES}", source.len());
+        report.error("E003", &(start..start), message);
+        return None;
+    }
+    Builder { offsets: Offsets::new(source, start), open: Vec::new(), root: None, report }.run(source)
 }
 
 struct Builder<'r, 's> {
@@ -253,7 +308,7 @@ impl Builder<'_, '_> {
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let open = self.open.pop()?;
-                    let end = trim_end(source, open.start, span.end);
+                    let end = self.offsets.trim_end(source, open.start, span.end);
                     self.place(Node { span: open.start..end, data: open.data })?;
                 }
             }
@@ -328,33 +383,38 @@ impl Builder<'_, '_> {
     }
 }
 
-fn trim_end(source: &str, start: usize, end: usize) -> usize {
-    source.get(start..end).map_or(end, |text| start + text.trim_end().len())
-}
-
-/// The parser counts characters; this turns them into bytes.
+/// The parser counts characters of the file; this turns them into bytes of the whole text.
 struct Offsets {
     /// Byte offset of each character, unless the text is ASCII.
     bytes: Option<Vec<usize>>,
     len: usize,
+    /// Where the file begins.
+    start: usize,
 }
 
 impl Offsets {
-    fn new(source: &str) -> Self {
+    fn new(source: &str, start: usize) -> Self {
         let bytes = (!source.is_ascii()).then(|| source.char_indices().map(|(at, _)| at).collect());
-        Self { bytes, len: source.len() }
+        Self { bytes, len: source.len(), start }
     }
 
     fn byte(&self, index: usize) -> usize {
-        match &self.bytes {
+        let within = match &self.bytes {
             None => index.min(self.len),
             Some(bytes) => bytes.get(index).copied().unwrap_or(self.len),
-        }
+        };
+        self.start + within
     }
 
     fn span(&self, source: &str, span: &YamlSpan) -> Span {
         let (start, end) = (self.byte(span.start.index()), self.byte(span.end.index()));
-        start..trim_end(source, start, end.max(start))
+        start..self.trim_end(source, start, end.max(start))
+    }
+
+    /// The end of a span without the white space before it.
+    fn trim_end(&self, source: &str, start: usize, end: usize) -> usize {
+        let within = source.get(start - self.start..end - self.start);
+        within.map_or(end, |text| start + text.trim_end().len())
     }
 }
 
@@ -364,13 +424,13 @@ mod tests {
 
     fn codes(source: &str) -> Vec<&'static str> {
         let mut report = Report::new("f", source);
-        parse(&mut report);
+        parse(&mut report, 0..source.len());
         report.finish().iter().map(|d| d.code).collect()
     }
 
     fn root(source: &str) -> Node {
         let mut report = Report::new("f", source);
-        parse(&mut report).unwrap_or_else(|| panic!("{:?}", report.finish()))
+        parse(&mut report, 0..source.len()).unwrap_or_else(|| panic!("{:?}", report.finish()))
     }
 
     #[test]
@@ -393,6 +453,19 @@ mod tests {
         let Data::List(items) = &entries[0].1.data else { panic!("a list") };
         assert_eq!(&source[items[7].span.clone()], "=a.b");
         assert_eq!(&source[items[7].locate(source, 3)..][..1], "b");
+    }
+
+    #[test]
+    fn places_are_found_behind_escapes() {
+        let source = r#"a: "x \"y\" \u00e9 z\tend""#;
+        let root = root(source);
+        let Data::Map(entries) = &root.data else { panic!("a map") };
+        let text = entries[0].1.text().unwrap();
+        assert_eq!(text, "x \"y\" é z\tend");
+        for part in ["y", "z", "end"] {
+            let at = entries[0].1.locate(source, text.find(part).unwrap());
+            assert!(source[at..].starts_with(part), "{part}: {}", &source[at..]);
+        }
     }
 
     #[test]
@@ -432,7 +505,7 @@ mod tests {
         #[test]
         fn never_panics(source in r#"[a-c0-9é:{}\[\],'"|>&*!<#%@`?~=. \t\n-]{0,80}"#) {
             let mut report = Report::new("f", &source);
-            if let Some(root) = parse(&mut report) {
+            if let Some(root) = parse(&mut report, 0..source.len()) {
                 let _ = root.json();
                 let _ = root.locate(&source, 7);
             }

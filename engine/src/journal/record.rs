@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Payload;
-use crate::blob::BlobRef;
-use crate::graph::{At, Outcome};
+use crate::blob::{BlobRef, Blobs};
+use crate::graph::{At, Outcome, Stored};
 use crate::scheduler::Used;
-use crate::{Class, EffectError, Failure, Lane, Name};
+use crate::{Class, EffectError, Failure, Fault, Lane, Name};
 
 /// One record of a journal. [`super::decode`] reads it, faster than what is derived here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,6 +102,27 @@ pub struct GraphPin {
     /// Its canonical form as JSON, to say what changed where another is read. Nothing in journals of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<BlobRef>,
+    /// The texts of the files beside it that it names, by path. A program that does not know of them cannot read the
+    /// graph either, and says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, BlobRef>,
+}
+
+impl GraphPin {
+    /// The texts that the graph is read from.
+    ///
+    /// # Errors
+    /// Exit 21 when one is missing or no text.
+    pub fn stored(&self, blobs: &dyn Blobs) -> Result<Stored, Fault> {
+        let text = |blob: &BlobRef| {
+            let bytes = blobs.get(blob).map_err(|e| Fault::new("blob.missing", 21, e.message))?;
+            String::from_utf8(bytes)
+                .map_err(|_| Fault::new("graph.source", 21, "the stored graph is no text"))
+        };
+        let file = |(path, blob): (&String, &BlobRef)| Ok((path.clone(), text(blob)?));
+        let files = self.files.iter().map(file).collect::<Result<_, Fault>>()?;
+        Ok(Stored { source: text(&self.source)?, files })
+    }
 }
 
 /// Which part of an effect a record tells.

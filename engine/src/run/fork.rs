@@ -115,6 +115,11 @@ impl Engine {
             hash: graph.hash.clone(),
             source: store.put(graph.source.as_bytes())?,
             form: Some(store.put(graph.form().as_bytes())?),
+            files: graph
+                .files
+                .iter()
+                .map(|(path, text)| Ok((path.clone(), store.put(text.as_bytes())?)))
+                .collect::<Result<_, Fault>>()?,
         })
     }
 }

@@ -36,10 +36,8 @@ pub(crate) fn facts(
     if let Some(known) = known {
         same_versions(header, known)?;
     }
-    let source = blobs.get(&header.graph.source).map_err(|e| Fault::new("blob.missing", 21, e.message))?;
-    let source = String::from_utf8(source)
-        .map_err(|_| Fault::new("graph.source", 21, "the stored graph is no text"))?;
-    let mut graph = load(&source).map_err(|fault| fault.at("the run's stored graph"))?;
+    let stored = header.graph.stored(blobs)?;
+    let mut graph = load(&stored).map_err(|fault| fault.at("the run's stored graph"))?;
     if graph.hash != header.graph.hash {
         let (pinned, ours) = (&header.graph.hash, &graph.hash);
         let what = what_changed(header, &graph, blobs);

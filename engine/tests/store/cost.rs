@@ -101,7 +101,7 @@ fn talk(store: Arc<Store>, passes: u32) {
     let world = Arc::new(ScriptedWorld::new(Script::default()));
     let engine = Engine::new(store, kinds(), world, options.clone());
     let new = NewInputs { inputs: json!({}), settings: json!({}), local: json!({}) };
-    let run = engine.start(&(options.load)(&graph(passes)).unwrap(), new).unwrap();
+    let run = engine.start(&(options.load)(&graph(passes).as_str().into()).unwrap(), new).unwrap();
     let result = runtime().block_on(engine.run(&run, &mut |_| {})).unwrap();
     assert_eq!(result.exit, 0, "{result:?}");
 }

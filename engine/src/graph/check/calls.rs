@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::ast::{Ast, DoesAst, NodeAst};
 use super::super::diagnostic::Report;
 use super::super::expr::ty::Ty;
+use super::super::files::is_file;
 use super::super::model::{Does, Failed, Map, Outcome};
 use super::Check;
 use super::unused::When;
@@ -77,7 +78,8 @@ pub(super) fn order(file: &Ast<'_>, report: &mut Report<'_>) {
     }
     let used = reach(called(file));
     for (name, graph) in file.graphs.iter().filter(|(name, _)| !used.contains(*name)) {
-        if !rings.contains(name) {
+        // A call that names another graph by mistake was told of.
+        if !rings.contains(name) && !report.failed() {
             report.warning("W006", &graph.span, format!("nothing calls the graph `{name}`"));
         }
     }
@@ -111,9 +113,17 @@ fn call(
 ) -> (Option<Does>, Option<Vec<Given>>, Option<Type>) {
     let Some(name) = node.does.graph() else { return (None, None, None) };
     let Some(signature) = check.signatures.get(&name.text) else {
-        let known: Vec<String> = check.signatures.keys().cloned().collect();
-        let message = format!("there is no graph `{}`", name.text);
-        check.report.error("E056", &name.span, message).suggest(&name.text, known.iter().map(String::as_str));
+        // What is not there after a file was named was told of the file.
+        if !is_file(&name.text) || name.text.contains('#') {
+            let (path, wrong) = name.text.rsplit_once('#').unwrap_or(("", &name.text));
+            let own = |known: &str| {
+                let (within, name) = known.rsplit_once('#').unwrap_or(("", known));
+                (within == path && !is_file(name)).then(|| name.to_owned())
+            };
+            let known: Vec<String> = check.signatures.keys().filter_map(|known| own(known)).collect();
+            let message = format!("there is no graph `{wrong}`");
+            check.report.error("E056", &name.span, message).suggest(wrong, known.iter().map(String::as_str));
+        }
         return (None, None, None);
     };
     let inputs = signature.inputs.iter();

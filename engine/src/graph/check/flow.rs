@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use petgraph::algo::dominators::{Dominators, simple_fast};
-use petgraph::algo::{tarjan_scc, toposort};
+use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
 
@@ -126,7 +126,7 @@ fn loops(ast: &Ast<'_>, targets: &Targets, graph: &Plain, flow: &Flow, report: &
     }
     let selves: BTreeSet<usize> =
         flow.plain.iter().filter(|(from, to)| from == to).map(|(from, _)| *from).collect();
-    for part in tarjan_scc(graph) {
+    for part in kosaraju_scc(graph) {
         // A part of one node is a loop only when it leads to itself.
         if part.len() == 1 && part.iter().all(|node| !selves.contains(&node.index())) {
             continue;

@@ -2,7 +2,8 @@
 
 use indexmap::IndexMap;
 
-use super::super::ast::{ArmAst, NextAst, StepAst, SwitchAst};
+use super::super::Expr;
+use super::super::ast::{ArmAst, Cel, NextAst, StepAst, SwitchAst};
 use super::super::expr::ty::Ty;
 use super::super::model::{Arm, Fork, Guard, Next, Step, Switch, Target};
 use super::Check;
@@ -42,6 +43,11 @@ pub(super) fn check(
                             .help(format!("add `{lost}` to `among`, or lead on by a `switch`"));
                         return None;
                     }
+                    let never = among.iter().filter(|name| !words.contains(&name.text));
+                    for name in never {
+                        let message = format!("the expression never names `{}`", name.text);
+                        check.report.warning("W011", &name.span, message).help("take it out of `among`");
+                    }
                 }
                 other => {
                     let span = name.span(check.report.source, 0..name.text.len());
@@ -74,17 +80,43 @@ fn choose(
             .error("E040", &last.span, "no arm is left when this one does not match")
             .help("end the list with `{else: TARGET}` or a `retry`");
     }
+    let mut asked = Vec::new();
     let arms: Vec<Option<Arm>> = arms
         .iter()
         .map(|arm| {
             let guard = match &arm.when {
                 None => Guard::Else,
-                Some(cel) => Guard::When(condition(check, cel, local, When::After(at))?),
+                Some(cel) => {
+                    let expr = condition(check, cel, local, When::After(at))?;
+                    dull(check, cel, &expr, &mut asked);
+                    Guard::When(expr)
+                }
             };
             Some(Arm { guard, step: lower(check, at, &arm.step, forks)? })
         })
         .collect();
     arms.into_iter().collect::<Option<Vec<Arm>>>().map(Next::Choose)
+}
+
+/// Warns of a condition that decides nothing; `asked` are those of the arms before it.
+fn dull(check: &mut Check<'_, '_, '_>, cel: &Cel<'_>, expr: &Expr, asked: &mut Vec<String>) {
+    let span = cel.span(check.report.source, 0..cel.text.len());
+    if let Some(always) = expr.constant() {
+        let found = check.report.warning("W008", &span, format!("this is always {always}"));
+        found.help(if always {
+            "the arms after it are never taken: write an `else`"
+        } else {
+            "this arm is never taken: remove it"
+        });
+        return;
+    }
+    if asked.contains(&expr.source) {
+        check
+            .report
+            .warning("W009", &span, "an arm before it asks the same")
+            .label("this arm is never taken");
+    }
+    asked.push(expr.source.clone());
 }
 
 fn switch(

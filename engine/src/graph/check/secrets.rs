@@ -2,6 +2,16 @@
 
 use super::super::diagnostic::Report;
 
+/// What authors call secrets in other systems' expressions.
+pub(super) const NAME: &str = "secrets";
+
+/// Reports an expression or a template that would read a secret.
+pub(super) fn read(report: &mut Report<'_>, span: &std::ops::Range<usize>) {
+    report
+        .error("E059", span, "no expression and no template reads a secret")
+        .help("name it where a credential is meant; what a graph computes is stored with the run and sent to models");
+}
+
 /// Prefixes of well-known credentials, with the fewest characters that follow.
 const PREFIXES: [(&str, usize, &str); 12] = [
     ("AKIA", 16, "an AWS access key"),

@@ -1,115 +1,60 @@
-//! Templates: their syntax, and every variable they use.
+//! Templates: their syntax, every variable they use, and the types of what they read.
+
+mod walk;
+
+use minijinja::machinery::{ast::Stmt, parse};
+use minijinja::syntax::SyntaxConfig;
 
 use super::super::Template;
-use super::super::ast::{NodeAst, TemplateAst};
+use super::super::ast::TemplateAst;
+use super::super::expr::ty::Ty;
 use super::Check;
-use crate::Kind;
 use crate::types::Type;
+use walk::Walk;
 
 /// Variables that every template sees.
 const ALWAYS: [&str; 2] = ["attempt", "max_attempts"];
 
-/// Checks the template of `node`.
+/// Checks the template of a node; `given` is what its `with` gives it.
 pub(super) fn check(
     check: &mut Check<'_, '_, '_>,
-    node: &NodeAst<'_>,
-    kind: Option<&Kind>,
+    given: &[(String, Ty)],
     template: &TemplateAst<'_>,
 ) -> Option<Template> {
-    let place = |at: std::ops::Range<usize>, source: &str| {
-        let start = template.node.locate(source, at.start);
-        start..template.node.locate(source, at.end).max(start + 1)
-    };
     let source = check.report.source;
     let compiled = Template::new(&template.text);
-    let names = match compiled.variables() {
-        Ok(names) => names,
-        Err(error) => {
-            let span = place(error.span, source);
-            check.report.error("E035", &span, format!("this is not a template: {}", error.message));
-            return None;
-        }
+    if let Err(error) = compiled.variables() {
+        let span = template.span(source, error.span);
+        check.report.error("E035", &span, format!("this is not a template: {}", error.message));
+        return None;
+    }
+    // Jinja compiled it, so it parses.
+    let Ok(Stmt::Template(parsed)) = parse(&template.text, "template", SyntaxConfig::default()) else {
+        return None;
     };
-    let with = |name: &str| {
-        node.with.iter().any(|(key, _)| key.text == name).then(|| {
-            kind.and_then(|kind| kind.with.iter().find(|field| field.name == name))
-                .map(|field| field.ty.clone())
-        })
-    };
-    let gathered = |name: &str| {
-        template.variables.iter().find(|(known, _)| *known == name).map(|(_, ty)| Some(ty.clone()))
-    };
-    let mut good = true;
-    for path in &names {
-        let mut parts = path.split('.');
-        let root = parts.next().unwrap_or_default();
-        let always = || ALWAYS.contains(&root).then_some(Some(Type::Int));
-        let Some(ty) = with(root).or_else(|| gathered(root)).or_else(always) else {
-            let span = place(find(&template.text, root), source);
-            let found = check.report.error("E024", &span, format!("the template has no variable `{root}`"));
-            if check.ast.state.contains_key(root) {
-                found.help(format!("a template sees what `with` gives it: add `{root}: ={root}`"));
-            } else {
-                let given = node.with.iter().map(|(key, _)| key.text.as_str());
-                found.suggest(
-                    root,
-                    given.chain(template.variables.iter().map(|(name, _)| *name)).chain(ALWAYS),
-                );
-            }
-            good = false;
+    let gathered = template.variables.iter().map(|(name, ty)| ((*name).to_owned(), Ty::from(ty)));
+    let always = ALWAYS.map(|name| (name.to_owned(), Ty::from(&Type::Int)));
+    let roots = given.iter().cloned().chain(gathered).chain(always).collect();
+    let problems = Walk::over(&template.text, roots, &parsed.children);
+    let good = problems.is_empty();
+    for problem in problems {
+        let span = template.span(source, problem.at);
+        let wrong = problem.names.as_ref().map(|(wrong, _)| wrong.as_str());
+        if wrong == Some(super::secrets::NAME) {
+            super::secrets::read(check.report, &span);
             continue;
-        };
-        good &= fields(check, template, path, parts, ty, &place);
+        }
+        let state = wrong.filter(|wrong| problem.code == "E024" && check.ast.state.contains_key(*wrong));
+        let found = check.report.error(problem.code, &span, problem.message);
+        found.label(problem.label);
+        if let Some(key) = state {
+            found.help(format!("a template sees what `with` gives it: add `{key}: ={key}`"));
+        } else if let Some((wrong, known)) = &problem.names {
+            found.suggest(wrong, known.iter().map(String::as_str));
+        }
+        if let Some(help) = problem.help {
+            found.help(help);
+        }
     }
     good.then_some(compiled)
-}
-
-/// Whether each field of `path` is there, as far as types are known.
-fn fields<'p>(
-    check: &mut Check<'_, '_, '_>,
-    template: &TemplateAst<'_>,
-    path: &str,
-    parts: impl Iterator<Item = &'p str>,
-    mut ty: Option<Type>,
-    place: &dyn Fn(std::ops::Range<usize>, &str) -> std::ops::Range<usize>,
-) -> bool {
-    for part in parts {
-        while let Some(Type::Optional(inner)) = ty {
-            ty = Some(*inner);
-        }
-        let Some(Type::Record(record)) = &ty else { return true };
-        let Some(field) = record.fields.get(part) else {
-            let start = find(&template.text, path);
-            let at = start.end.saturating_sub(part.len())..start.end;
-            let span = place(at, check.report.source);
-            let message = format!("{} has no field `{part}`", Type::Record(record.clone()));
-            let known: Vec<String> = record.fields.keys().cloned().collect();
-            let found = check.report.error("E025", &span, message);
-            found.suggest(part, known.iter().map(String::as_str));
-            return false;
-        };
-        ty = Some(field.ty.clone());
-    }
-    true
-}
-
-/// Where `name` first stands in `text` as a whole word inside a tag.
-fn find(text: &str, name: &str) -> std::ops::Range<usize> {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find(name)).map(|at| from + at) {
-        let end = at + name.len();
-        let before = text.get(..at).unwrap_or_default();
-        let inside = |open: &str, close: &str| match (before.rfind(open), before.rfind(close)) {
-            (Some(open), Some(close)) => open > close,
-            (open, _) => open.is_some(),
-        };
-        let free = !before.ends_with(|c| word(c) || c == '.')
-            && !text.get(end..).unwrap_or_default().starts_with(word);
-        if free && (inside("{{", "}}") || inside("{%", "%}")) {
-            return at..end;
-        }
-        from = end;
-    }
-    0..0
 }

@@ -85,11 +85,18 @@ pub(super) fn check(seen: &Seen, ast: &Ast<'_>, targets: &Targets, report: &mut 
     }
 }
 
-/// Warns of what the file declares for all of its graphs and none uses; `roles` are the model roles that nodes name.
-pub(super) fn of_file(ast: &Ast<'_>, roles: &BTreeSet<String>, report: &mut Report<'_>) {
-    for (name, record) in &ast.types {
+/// Warns of what a file declares for all of its graphs and none uses; `roles` are the model roles that its nodes name,
+/// `all` is the outermost graph of all.
+pub(super) fn of_file(ast: &Ast<'_>, all: &Ast<'_>, roles: &BTreeSet<String>, report: &mut Report<'_>) {
+    let graphs = std::iter::once(all).chain(all.graphs.values().map(|graph| &graph.value));
+    let nodes = graphs.filter(|graph| graph.file == ast.file).flat_map(|graph| graph.nodes.values());
+    let kinds: BTreeSet<&str> = nodes.map(|node| node.value.kind.text.as_str()).collect();
+    for (kind, default) in ast.defaults.iter().filter(|(kind, _)| !kinds.contains(kind.as_str())) {
+        report.warning("W007", &default.span, format!("no node is of kind `{kind}`"));
+    }
+    for (name, ty) in &ast.types {
         if !ast.types_used.contains(name) {
-            report.warning("W003", &record.span, format!("the type `{name}` is never used"));
+            report.warning("W003", &ty.span, format!("the type `{name}` is never used"));
         }
     }
     for (name, role) in &ast.models {

@@ -103,7 +103,8 @@ pub(super) fn node(
         let local = if asks.at == At::After { &after } else { &local };
         interrupt(check, at, name, asks, local)
     });
-    let with = with(check, at, name, node, fields.as_deref(), &items);
+    let mut given = Vec::new();
+    let with = with(check, at, name, node, (fields.as_deref(), &mut given), &items);
     let writes = writes(check, at, &node.writes, &answered, false);
     let on_error = node.on_error.as_ref().map(|on_error| {
         let error = Local::default().with("error", Some(super::error_type()));
@@ -125,11 +126,12 @@ pub(super) fn node(
             found.suggest(&role.text, known);
         }
     }
-    let prompt = node.template.as_ref().and_then(|text| template::check(check, node, kind, text));
+    let prompt = node.template.as_ref().and_then(|text| template::check(check, &given, text));
     let next = node.next.as_ref().and_then(|next| super::leads::check(check, at, next, forks, &answered));
     Some(NodeDef {
         name: name.to_owned(),
         kind: node.kind.text.clone(),
+        description: node.description.clone(),
         does: does?,
         with: with?,
         writes: writes?,
@@ -183,7 +185,7 @@ fn with(
     at: usize,
     name: &str,
     node: &NodeAst<'_>,
-    fields: Option<&[Given]>,
+    (fields, given): (Option<&[Given]>, &mut Vec<(String, Ty)>),
     local: &Local,
 ) -> Option<IndexMap<String, Source>> {
     let mut with = Some(IndexMap::new());
@@ -199,8 +201,10 @@ fn with(
             check.report.error("E029", &key.span, message).suggest(&key.text, known);
         }
         let ty = field.and_then(|field| field.ty.as_ref());
-        let source = source(check, value, ty, local, When::Before(at));
-        collect(&mut with, key, source);
+        let source = typed(check, value, ty, local, When::Before(at));
+        // A template sees the value, so it knows whether that may be null.
+        given.push((key.text.clone(), seen(source.as_ref().map(|(_, ty)| ty), ty)));
+        collect(&mut with, key, source.map(|(source, _)| source));
     }
     for field in fields.unwrap_or_default() {
         let given = node.with.iter().any(|(key, _)| key.text == field.name);
@@ -312,6 +316,35 @@ pub(super) fn condition(
     None
 }
 
+/// The type of a value of type `ty`, where `declared` is what the kind takes.
+fn seen(ty: Option<&Ty>, declared: Option<&Type>) -> Ty {
+    let null = matches!(ty, Some(Ty::Optional(_) | Ty::Null));
+    match (declared, ty) {
+        (Some(declared), Some(_)) if !null => Ty::from(bare(declared)),
+        (Some(declared), _) => Ty::from(declared),
+        (None, Some(ty)) => ty.clone(),
+        (None, None) => Ty::Any,
+    }
+}
+
+/// [`source`], with its type as far as that is known.
+fn typed(
+    check: &mut Check<'_, '_, '_>,
+    value: &Value1<'_>,
+    to: Option<&Type>,
+    local: &Local,
+    when: When,
+) -> Option<(Source, Ty)> {
+    if let ValueData::Cel(cel) = &value.data {
+        let (expr, ty) = expression(check, cel, local, when)?;
+        let span = cel.span(check.report.source, 0..cel.text.len());
+        fits(check, &ty, to, &span, cel.text.trim())?;
+        return Some((Source::Expr(expr), ty));
+    }
+    let null = matches!(&value.data, ValueData::Literal(literal) if literal.is_null());
+    Some((source(check, value, to, local, when)?, if null { Ty::Null } else { Ty::Any }))
+}
+
 /// A literal or an expression that `to` takes.
 fn source(
     check: &mut Check<'_, '_, '_>,
@@ -339,12 +372,7 @@ fn source(
             }
             Some(Source::Literal(literal.clone()))
         }
-        ValueData::Cel(cel) => {
-            let (expr, ty) = expression(check, cel, local, when)?;
-            let span = cel.span(check.report.source, 0..cel.text.len());
-            fits(check, &ty, to, &span, cel.text.trim())?;
-            Some(Source::Expr(expr))
-        }
+        ValueData::Cel(_) => typed(check, value, to, local, when).map(|(source, _)| source),
         ValueData::List(items) => {
             let item = match to.map(bare) {
                 Some(Type::List(item)) => Some(item.as_ref()),
@@ -471,6 +499,12 @@ pub(super) fn expression(
     let failed = !problems.is_empty();
     for problem in problems {
         let span = cel.span(source, problem.at);
+        if let Some((wrong, _)) = &problem.names
+            && wrong == super::secrets::NAME
+        {
+            super::secrets::read(check.report, &span);
+            continue;
+        }
         let found = check.report.error(problem.code, &span, problem.message);
         found.label(problem.label);
         if let Some((wrong, known)) = problem.names {

@@ -1,26 +1,20 @@
 //! Everything of a graph file but its nodes.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 
 use super::super::ast::{Ast, Decl, Decls, Value1};
 use super::super::diagnostic::Report;
+use super::super::keys;
 use super::super::model::{ModelRole, Outcome, Reducer};
 use super::super::yaml::{Data, Key, Node, Span};
 use super::node::value;
 use super::take::{checked, entries, identifier, name_of, text, whole};
-use crate::Kinds;
-use crate::types::{FieldMap, Record, RecordField, Type, duration_ms};
+use super::types::Types;
+use crate::types::{Type, duration_ms};
 
 /// The version of the graph language.
 const FORMAT: u64 = crate::format::GRAPH as u64;
-/// Names of types that need no declaration.
-const BASIC: [&str; 11] =
-    ["string", "text", "diff", "int", "float", "bool", "path", "duration", "list", "map", "enum"];
-
-type Entry<'y> = Option<(&'y Key, &'y Node)>;
+pub(super) type Entry<'y> = Option<(&'y Key, &'y Node)>;
 
 /// Checks `format`. True when the file cannot be read any further.
 pub(super) fn format(entry: Entry<'_>, root: &Node, report: &mut Report<'_>) -> bool {
@@ -37,189 +31,6 @@ pub(super) fn format(entry: Entry<'_>, root: &Node, report: &mut Report<'_>) -> 
     let found = report.error("E008", &value.span, format!("this program reads format {FORMAT}"));
     found.help(if newer { "a newer version of this program wrote it" } else { "write `format: 1`" });
     true
-}
-
-/// The records of `types:`, resolved on demand, and the built-in ones.
-pub(super) struct Types<'k> {
-    kinds: &'k Kinds,
-    declared: Decls<Arc<Record>>,
-    /// Names that are declared and could not be read: what mentions them stays silent.
-    broken: Vec<String>,
-    used: Vec<String>,
-}
-
-impl Types<'_> {
-    /// The declared records and the names of those that something mentions.
-    pub(super) fn finish(self) -> (Decls<Arc<Record>>, Vec<String>) {
-        (self.declared, self.used)
-    }
-
-    /// The type that a node of the tree writes: a type expression, or a map of fields.
-    pub(super) fn ty(&mut self, node: &Node, report: &mut Report<'_>) -> Option<Type> {
-        match &node.data {
-            Data::Map(fields) => {
-                let fields = self.fields(fields, report)?;
-                Some(Type::Record(Arc::new(Record { name: String::new(), doc: String::new(), fields })))
-            }
-            Data::List(_) => {
-                report
-                    .error("E011", &node.span, "a type is expected here, this is a list")
-                    .help("a list is written `list<T>`");
-                None
-            }
-            Data::Scalar(text, _) => self.expression(text, node, report),
-        }
-    }
-
-    fn expression(&mut self, text: &str, node: &Node, report: &mut Report<'_>) -> Option<Type> {
-        let (kinds, declared, used) = (self.kinds, &self.declared, &mut self.used);
-        let parsed = Type::parse(text, &mut |name| {
-            if let Some(record) = declared.get(name) {
-                if !used.iter().any(|known| known == name) {
-                    used.push(name.to_owned());
-                }
-                return Some(Type::Record(Arc::clone(&record.value)));
-            }
-            kinds.records.get(name).map(|record| Type::Record(Arc::clone(record)))
-        });
-        let error = match parsed {
-            Ok(ty) => return Some(ty),
-            Err(error) => error,
-        };
-        let start = node.locate(report.source, error.span.start);
-        let end = node.locate(report.source, error.span.end).max(start + 1);
-        match error.unknown {
-            Some(name) if self.broken.contains(&name) => {
-                if !self.used.contains(&name) {
-                    self.used.push(name);
-                }
-            }
-            Some(name) => {
-                let known = BASIC.into_iter().chain(self.declared.keys().map(String::as_str));
-                let known = known.chain(self.kinds.records.keys().map(String::as_str));
-                report.error("E010", &(start..end), error.message).suggest(&name, known);
-            }
-            None => {
-                report.error("E011", &(start..end), error.message);
-            }
-        }
-        None
-    }
-
-    fn fields(&mut self, fields: &[(Key, Node)], report: &mut Report<'_>) -> Option<FieldMap> {
-        let mut all = true;
-        let mut map = FieldMap::new();
-        for (key, value) in fields {
-            let name = identifier(key, "a field", report);
-            let ty = self.ty(value, report);
-            match (name, ty) {
-                (Some(name), Some(ty)) => {
-                    map.insert(name.text, RecordField { ty, doc: String::new() });
-                }
-                _ => all = false,
-            }
-        }
-        all.then_some(map)
-    }
-}
-
-/// Reads `types:`. Records may mention each other in any order, and none may contain itself.
-pub(super) fn types<'k>(entry: Entry<'_>, kinds: &'k Kinds, report: &mut Report<'_>) -> Types<'k> {
-    let mut types = Types { kinds, declared: IndexMap::new(), broken: Vec::new(), used: Vec::new() };
-    let Some((_, node)) = entry else { return types };
-    let entries = entries(node, "`types`", report);
-    let mut all: IndexMap<&str, (&Key, &Node)> = IndexMap::new();
-    for (key, value) in entries {
-        if BASIC.contains(&key.name.as_str()) || kinds.records.contains_key(&key.name) {
-            report.error("E013", &key.span, format!("`{}` is a built-in type", key.name));
-            continue;
-        }
-        if identifier(key, "a type", report).is_some() {
-            all.insert(&key.name, (key, value));
-        } else {
-            types.broken.push(key.name.clone());
-        }
-    }
-    // A name is resolved when all that it mentions is: at most as many rounds as there are types.
-    let mut waiting: Vec<&str> = all.keys().copied().collect();
-    let mentions: BTreeMap<&str, Vec<&str>> =
-        all.iter().map(|(name, (_, value))| (*name, mentioned(value, &all))).collect();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|name| {
-            let ready = mentions[name]
-                .iter()
-                .all(|other| types.declared.contains_key(*other) || types.broken.iter().any(|b| b == other));
-            if ready {
-                let (key, value) = all[name];
-                match declare(key, value, &mut types, report) {
-                    Some(record) => {
-                        types
-                            .declared
-                            .insert(key.name.clone(), Decl { span: key.span.clone(), value: record });
-                    }
-                    None => types.broken.push(key.name.clone()),
-                }
-            }
-            !ready
-        });
-        if waiting.len() == before {
-            break;
-        }
-    }
-    // One error for a ring of records, at the first of them that is in it.
-    for name in waiting {
-        let (key, _) = all[name];
-        if types.broken.iter().all(|broken| broken != name)
-            && reaches(name, name, &mentions)
-            && !mentions[name].iter().any(|other| types.broken.iter().any(|b| b == other))
-        {
-            report.error("E012", &key.span, format!("the record `{name}` contains itself"));
-        }
-        types.broken.push(name.to_owned());
-    }
-    // In the file's order, whatever the order of resolution.
-    let order: Vec<String> = all.keys().map(|name| (*name).to_owned()).collect();
-    types.declared.sort_by_key(|name, _| order.iter().position(|known| known == name));
-    types
-}
-
-fn declare(key: &Key, value: &Node, types: &mut Types<'_>, report: &mut Report<'_>) -> Option<Arc<Record>> {
-    let Data::Map(fields) = &value.data else {
-        report
-            .error("E007", &value.span, format!("a type is a map of fields, this is {}", value.shape()))
-            .help("`types:` declares records: `Name: {field: type, …}`");
-        return None;
-    };
-    let fields = types.fields(fields, report)?;
-    Some(Arc::new(Record { name: key.name.clone(), doc: String::new(), fields }))
-}
-
-/// The declared names that a type mentions.
-fn mentioned<'y>(node: &Node, all: &IndexMap<&'y str, (&Key, &Node)>) -> Vec<&'y str> {
-    match &node.data {
-        Data::Map(fields) => fields.iter().flat_map(|(_, value)| mentioned(value, all)).collect(),
-        Data::List(_) => Vec::new(),
-        Data::Scalar(text, _) => text
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .filter_map(|word| all.get_key_value(word).map(|(name, _)| *name))
-            .collect(),
-    }
-}
-
-fn reaches(from: &str, to: &str, mentions: &BTreeMap<&str, Vec<&str>>) -> bool {
-    let mut seen: Vec<&str> = Vec::new();
-    let mut open: Vec<&str> = mentions.get(from).cloned().unwrap_or_default();
-    while let Some(name) = open.pop() {
-        if name == to {
-            return true;
-        }
-        if !seen.contains(&name) {
-            seen.push(name);
-            open.extend(mentions.get(name).into_iter().flatten());
-        }
-    }
-    false
 }
 
 /// Reads `inputs:`.
@@ -265,10 +76,9 @@ pub(super) fn models(entry: Entry<'_>, report: &mut Report<'_>) -> Decls<ModelRo
                     }
                 }
                 other => {
-                    let known = ["use", "provider", "name", "max_tokens", "temperature", "top_p"];
                     report
                         .error("E006", &key.span, format!("a model role has no key `{other}`"))
-                        .suggest(other, known);
+                        .suggest(other, keys::MODEL.names());
                 }
             }
         }
@@ -323,14 +133,14 @@ fn long_form(
                     None => {
                         report
                             .error("E007", &value.span, format!("there is no reducer `{word}`"))
-                            .suggest(word, Reducer::ALL.map(Reducer::word));
+                            .suggest(word, keys::REDUCERS);
                     }
                 }
             }
             other => {
                 report
                     .error("E006", &key.span, format!("a state key has no `{other}`"))
-                    .suggest(other, ["type", "reduce"]);
+                    .suggest(other, keys::STATE_KEY.names());
             }
         }
     }
@@ -370,8 +180,9 @@ pub(super) fn limits(entry: Entry<'_>, ast: &mut Ast<'_>, report: &mut Report<'_
             "cost_usd" => ast.limits.cost_microusd = cost(value, report),
             "exhausted" => ast.limits_exhausted = name_of(value, "an end", report),
             other => {
-                let known = ["steps", "wall", "cost_usd", "exhausted"];
-                report.error("E006", &key.span, format!("there is no limit `{other}`")).suggest(other, known);
+                report
+                    .error("E006", &key.span, format!("there is no limit `{other}`"))
+                    .suggest(other, keys::LIMITS.names());
             }
         }
     }
@@ -409,7 +220,7 @@ pub(super) fn ends<'y>(entry: Entry<'y>, report: &mut Report<'_>) -> Decls<(Outc
                     other => {
                         report
                             .error("E006", &key.span, format!("an end has no key `{other}`"))
-                            .suggest(other, ["outcome", "output"]);
+                            .suggest(other, keys::END.names());
                     }
                 }
             }
@@ -438,7 +249,7 @@ fn outcome(node: &Node, span: &Span, report: &mut Report<'_>) -> Option<Outcome>
                     span,
                     format!("an end means `success`, `nothing`, `failure` or `declined`, not `{word}`"),
                 )
-                .suggest(word, ["success", "nothing", "failure", "declined"]);
+                .suggest(word, keys::OUTCOMES);
             return None;
         }
     })

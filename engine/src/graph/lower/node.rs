@@ -6,19 +6,16 @@ use super::super::ast::{
     Cel, DoesAst, InterruptAst, MapAst, Name, OnErrorAst, TemplateAst, Value1, ValueData, WriteAst,
 };
 use super::super::diagnostic::Report;
+use super::super::files::is_file;
+use super::super::keys;
 use super::super::model::{At, Failed, RetryPolicy};
 use super::super::yaml::{Data, Key, Node};
-use super::header::Types;
 use super::take::{entries, name_of, text, whole};
-use super::{named, next};
+use super::types::Types;
+use super::{Shared, beside, named, next};
 use crate::types::{Type, duration_ms};
 use crate::{Kind, Kinds, Output, SettingType};
 
-/// Keys that every node may have.
-const KEYS: [&str; 8] = ["kind", "with", "writes", "retry", "timeout", "on_error", "interrupt", "next"];
-/// The kinds that call graphs, and the keys that they take beside those.
-const CALLS: [(&str, &[&str]); 2] =
-    [("subgraph", &["graph"]), ("map", &["graph", "over", "parallel", "failed"])];
 /// Most items of a map that may be under way at once.
 const MOST_PARALLEL: u64 = 1000;
 /// Kinds that the language has and a later version of this program will run.
@@ -28,32 +25,38 @@ const LATER: [&str; 8] = ["agent", "model", "command", "wasm", "approve", "wait"
 pub(super) fn lower<'y>(
     name: &Name,
     node: &'y Node,
-    kinds: &Kinds,
-    types: &mut Types<'_>,
+    shared: &mut Shared<'_, 'y>,
     report: &mut Report<'_>,
 ) -> Option<NodeAst<'y>> {
+    let kinds = shared.kinds;
     if !matches!(node.data, Data::Map(_)) {
         report.error("E007", &node.span, format!("a node is a map, this is {}", node.shape()));
         return None;
     }
-    let entries = entries(node, "a node", report);
-    let kind_name = entries.iter().find(|(key, _)| key.name == "kind");
+    let own = entries(node, "a node", report);
+    let kind_name = own.iter().find(|(key, _)| key.name == "kind");
     let kind_name = match kind_name {
         Some((_, value)) => name_of(value, "a kind", report)?,
         None => name.clone(),
     };
-    let call = CALLS.iter().find(|(call, _)| *call == kind_name.text);
+    // What the node says comes before what its kind has by default.
+    let says = |name: &str| own.iter().any(|(key, _)| key.name == name);
+    let by_default = shared.defaults.of(&kind_name.text).filter(|(key, _)| !says(&key.name));
+    let entries: Vec<&'y (Key, Node)> = own.iter().chain(by_default).collect();
+    let types = &mut shared.types;
+    let call = keys::CALLS.into_iter().find(|call| call.name == kind_name.text);
     let kind = if call.is_some() { None } else { find(&kind_name, kinds, report) };
     let mut lowered = NodeAst {
         known: kind.is_some() || call.is_some(),
         does: match call {
             None => DoesAst::Run,
-            Some(("map", _)) => {
+            Some(call) if call.name == keys::MAP.name => {
                 DoesAst::Map(MapAst { graph: None, over: None, parallel: 16, failed: Failed::Fail })
             }
             Some(_) => DoesAst::Call(None),
         },
         kind: kind_name,
+        description: String::new(),
         with: Vec::new(),
         writes: Vec::new(),
         literals: Vec::new(),
@@ -68,9 +71,10 @@ pub(super) fn lower<'y>(
         next: None,
     };
     let mut has_next = false;
-    for (key, value) in entries {
+    for (key, value) in entries.iter().copied() {
         match key.name.as_str() {
             "kind" => {}
+            "description" => lowered.description = text(value, report).unwrap_or_default(),
             "with" => lowered.with = values(value, "`with`", report),
             "writes" => lowered.writes = writes(value, report),
             "retry" => lowered.retry = retry(value, report),
@@ -131,7 +135,7 @@ fn find<'k>(name: &Name, kinds: &'k Kinds, report: &mut Report<'_>) -> Option<&'
     } else if kind.is_none() {
         report
             .error("E020", &name.span, format!("there is no kind `{}`", name.text))
-            .suggest(&name.text, kinds.kinds.keys().copied().chain(CALLS.iter().map(|(call, _)| *call)));
+            .suggest(&name.text, kinds.kinds.keys().copied().chain(keys::CALLS.map(|call| call.name)));
     }
     kind
 }
@@ -144,7 +148,7 @@ fn calls<'y>(key: &Key, value: &'y Node, node: &mut NodeAst<'y>, report: &mut Re
         DoesAst::Map(MapAst { graph, over, parallel, failed }) => (Some((over, parallel, failed)), graph),
     };
     match (key.name.as_str(), map) {
-        ("graph", _) => *graph = name_of(value, "a graph", report),
+        ("graph", _) => *graph = called(value, report),
         ("over", Some((over, ..))) => *over = condition(value, report),
         ("parallel", Some((_, parallel, _))) => {
             if let Some(number) = whole(value, 1, "`parallel`", report) {
@@ -162,17 +166,61 @@ fn calls<'y>(key: &Key, value: &'y Node, node: &mut NodeAst<'y>, report: &mut Re
                 None => {
                     report
                         .error("E007", &value.span, "`failed` is `fail`, `skip` or `keep`")
-                        .suggest(word, ["fail", "skip", "keep"]);
+                        .suggest(word, keys::FAILED);
                 }
             }
         }
         _ => {
-            let own = CALLS.iter().find(|(call, _)| *call == node.kind.text).map_or(&[][..], |(_, own)| own);
-            let known: Vec<&str> = KEYS.iter().chain(own).copied().collect();
+            let own = keys::CALLS.into_iter().filter(|call| call.name == node.kind.text);
+            let known = keys::NODE.names().chain(own.flat_map(keys::Place::names));
             let message = format!("a node of kind `{}` has no key `{}`", node.kind.text, key.name);
             report.error("E006", &key.span, message).suggest(&key.name, known);
         }
     }
+}
+
+/// The graph that a node calls: by name, or by the path of its file.
+fn called(node: &Node, report: &mut Report<'_>) -> Option<Name> {
+    match node.text() {
+        Some(path) if is_file(path) => {
+            let source = beside(node, path, report)?;
+            Some(Name { text: source.path.clone(), span: node.span.clone() })
+        }
+        _ => name_of(node, "a graph", report),
+    }
+}
+
+/// A text that stands in a file beside the graph: `{file: PATH}`.
+pub(crate) fn file_of(node: &Node) -> Option<&Node> {
+    match &node.data {
+        Data::Map(entries) => match entries.as_slice() {
+            [(key, path)] if key.name == keys::FILE.keys[0].name => Some(path),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A template: a text, or a file's.
+fn template<'y>(
+    node: &'y Node,
+    variables: &'static [(&'static str, Type)],
+    report: &mut Report<'_>,
+) -> Option<TemplateAst<'y>> {
+    if let Some(path) = file_of(node) {
+        let source = beside(path, &text(path, report)?, report)?;
+        let content = report.source.get(source.at.clone()).unwrap_or_default().to_owned();
+        return Some(TemplateAst { node: path, text: content, file: Some(source.at.start), variables });
+    }
+    if let Data::Map(entries) = &node.data
+        && let Some((key, _)) = entries.iter().find(|(key, _)| !keys::FILE.has(&key.name))
+    {
+        report
+            .error("E006", &key.span, format!("a template has no key `{}`", key.name))
+            .help("it is a text, or `{file: PATH}`");
+        return None;
+    }
+    text(node, report).map(|text| TemplateAst { node, text, file: None, variables })
 }
 
 /// `on_error: NAME`, or `{to: NAME, writes: {…}}`.
@@ -189,7 +237,7 @@ fn on_error<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<OnErrorAst<'y
             other => {
                 report
                     .error("E006", &key.span, format!("`on_error` has no key `{other}`"))
-                    .suggest(other, ["to", "writes"]);
+                    .suggest(other, keys::ON_ERROR.names());
             }
         }
     }
@@ -207,7 +255,7 @@ fn interrupt<'y>(node: &'y Node, types: &mut Types<'_>, report: &mut Report<'_>)
         if found.is_none() {
             report
                 .error("E007", &node.span, "a person is asked `before` or `after` a node")
-                .suggest(word, ["before", "after"]);
+                .suggest(word, keys::MOMENTS);
         }
         found
     };
@@ -226,7 +274,7 @@ fn interrupt<'y>(node: &'y Node, types: &mut Types<'_>, report: &mut Report<'_>)
             other => {
                 report
                     .error("E006", &key.span, format!("`interrupt` has no key `{other}`"))
-                    .suggest(other, ["at", "when", "ask", "answer"]);
+                    .suggest(other, keys::INTERRUPT.names());
             }
         }
     }
@@ -251,7 +299,7 @@ fn setting<'y>(
     // What an unknown kind takes is unknown too; one error is enough.
     let Some(kind) = kind else { return };
     let Some(setting) = kind.settings.iter().find(|setting| setting.name == key.name) else {
-        let known: Vec<&str> = KEYS.into_iter().chain(kind.settings.iter().map(|s| s.name)).collect();
+        let known = keys::NODE.names().chain(kind.settings.iter().map(|s| s.name));
         report
             .error("E006", &key.span, format!("a node of kind `{}` has no key `{}`", kind.name, key.name))
             .suggest(&key.name, known);
@@ -261,12 +309,15 @@ fn setting<'y>(
     match &setting.ty {
         SettingType::Model => node.model = name_of(value, "a model role", report),
         SettingType::Returns => node.returns = types.ty(value, report),
-        SettingType::Template(variables) => {
-            node.template = text(value, report).map(|text| TemplateAst { node: value, text, variables });
-        }
+        SettingType::Template(variables) => node.template = template(value, variables, report),
         SettingType::Condition => {
             if let Some(cel) = condition(value, report) {
                 node.conditions.push((name, cel));
+            }
+        }
+        SettingType::Secret => {
+            if let Some(secret) = name_of(value, "a secret's name", report) {
+                node.literals.push((name, secret.text.into()));
             }
         }
         SettingType::Literal(ty) => {
@@ -386,7 +437,7 @@ fn retry(node: &Node, report: &mut Report<'_>) -> RetryPolicy {
             other => {
                 report
                     .error("E006", &key.span, format!("`retry` of a node has no key `{other}`"))
-                    .suggest(other, ["tries", "backoff"]);
+                    .suggest(other, keys::RETRY.names());
             }
         }
     }

@@ -82,6 +82,9 @@ impl Checker<'_> {
             ("size", Some(a), []) => self.size(a, facts),
             ("contains" | "startsWith" | "endsWith" | "matches", Some(a), [b])
             | ("matches", None, [a, b]) => {
+                if name == "matches" {
+                    self.pattern(b);
+                }
                 for part in [a, b] {
                     let ty = self.sure(part, facts);
                     if ty.is_blob() {
@@ -147,6 +150,17 @@ impl Checker<'_> {
             found.names = Some((word.clone(), known.clone()));
         }
         Ty::Bool
+    }
+
+    /// A pattern that stands in the file must be one: a run would only find out when it comes there.
+    fn pattern(&mut self, node: &IdedExpr) {
+        let Node::Literal(LiteralValue::String(text)) = &node.expr else { return };
+        if let Err(error) = regex::Regex::new(text.inner()) {
+            let at = self.places.whole(node);
+            let why = error.to_string().lines().last().unwrap_or_default().trim().to_owned();
+            let found = self.problem("E034", at, "this is no regular expression".to_owned());
+            found.label = why.trim_start_matches("error: ").to_owned();
+        }
     }
 
     fn add(&mut self, node: &IdedExpr, a: &IdedExpr, b: &IdedExpr, facts: &Facts) -> Ty {
