@@ -8,7 +8,7 @@ mod builder;
 mod changes;
 mod check;
 pub mod codes;
-mod diagnostic;
+pub(crate) mod diagnostic;
 pub mod draw;
 mod expr;
 mod hash;
@@ -16,6 +16,7 @@ mod load;
 mod lower;
 mod model;
 mod template;
+mod ways;
 pub mod yaml;
 
 pub use attempts::Loop;
@@ -29,3 +30,4 @@ pub use model::{
     OnError, Outcome, Reducer, RetryPolicy, Source, StateKey, Step, Switch, Target, Write,
 };
 pub use template::Template;
+pub use ways::{Turn, Way};
