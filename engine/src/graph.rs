@@ -12,9 +12,11 @@ pub(crate) mod diagnostic;
 pub mod draw;
 mod expr;
 mod hash;
+mod keys;
 mod load;
 mod lower;
 mod model;
+mod schema;
 mod template;
 mod ways;
 pub mod yaml;
@@ -29,5 +31,6 @@ pub use model::{
     Arm, At, Does, End, Failed, Fork, Graph, Guard, Interrupt, Limits, Map, ModelRole, Next, NodeDef,
     OnError, Outcome, Reducer, RetryPolicy, Source, StateKey, Step, Switch, Target, Write,
 };
+pub use schema::schema;
 pub use template::Template;
 pub use ways::{Turn, Way};

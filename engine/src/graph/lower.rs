@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::ast::{Ast, Decl, Decls, Name};
 use super::diagnostic::Report;
+use super::keys;
 use super::model::Limits;
 use super::yaml::{Data, Node};
 use crate::Kinds;
@@ -18,25 +19,6 @@ use take::{entries, name_of};
 
 /// Names that expressions give a meaning of their own.
 pub(crate) const RESERVED: [&str; 4] = ["inputs", "output", "attempt", "max_attempts"];
-
-/// Keys of a graph file.
-const KEYS: [&str; 13] = [
-    "format",
-    "name",
-    "description",
-    "inputs",
-    "models",
-    "types",
-    "state",
-    "limits",
-    "ends",
-    "start",
-    "nodes",
-    "returns",
-    "graphs",
-];
-/// Keys of a graph under `graphs:`, which shares `types` and `models` with the file.
-const INNER: [&str; 8] = ["description", "inputs", "state", "limits", "ends", "start", "nodes", "returns"];
 
 type Entries = [(super::yaml::Key, Node)];
 
@@ -52,10 +34,10 @@ pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) 
         return None;
     }
     for (key, _) in top {
-        if !KEYS.contains(&key.name.as_str()) {
+        if !keys::GRAPH.has(&key.name) {
             report
                 .error("E006", &key.span, format!("a graph has no key `{}`", key.name))
-                .suggest(&key.name, KEYS);
+                .suggest(&key.name, keys::GRAPH.names());
         }
     }
     missing(top, &["name", "ends", "start", "nodes"], &(root.span.start..root.span.start), report);
@@ -71,9 +53,9 @@ pub(crate) fn lower<'y>(root: &'y Node, kinds: &Kinds, report: &mut Report<'_>) 
                 continue;
             };
             for (key, _) in inner {
-                if !INNER.contains(&key.name.as_str()) {
+                if !keys::INNER.has(&key.name) {
                     let message = format!("a graph under `graphs` has no key `{}`", key.name);
-                    report.error("E006", &key.span, message).suggest(&key.name, INNER);
+                    report.error("E006", &key.span, message).suggest(&key.name, keys::INNER.names());
                 }
             }
             missing(inner, &["ends", "start", "nodes"], &key.span, report);

@@ -90,7 +90,7 @@ impl Reducer {
 
     /// The word in graph files.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Last => "last",
             Self::Append => "append",
@@ -148,7 +148,7 @@ pub enum Outcome {
 impl Outcome {
     /// The word in graph files and JSON.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Nothing => "nothing",
@@ -231,7 +231,7 @@ pub enum Failed {
 impl Failed {
     /// The word in graph files.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Fail => "fail",
             Self::Skip => "skip",
@@ -284,7 +284,7 @@ pub enum At {
 impl At {
     /// The word in graph files.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Before => "before",
             Self::After => "after",

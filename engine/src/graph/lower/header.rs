@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::super::ast::{Ast, Decl, Decls, Value1};
 use super::super::diagnostic::Report;
+use super::super::keys;
 use super::super::model::{ModelRole, Outcome, Reducer};
 use super::super::yaml::{Data, Key, Node, Span};
 use super::node::value;
@@ -265,10 +266,9 @@ pub(super) fn models(entry: Entry<'_>, report: &mut Report<'_>) -> Decls<ModelRo
                     }
                 }
                 other => {
-                    let known = ["use", "provider", "name", "max_tokens", "temperature", "top_p"];
                     report
                         .error("E006", &key.span, format!("a model role has no key `{other}`"))
-                        .suggest(other, known);
+                        .suggest(other, keys::MODEL.names());
                 }
             }
         }
@@ -323,14 +323,14 @@ fn long_form(
                     None => {
                         report
                             .error("E007", &value.span, format!("there is no reducer `{word}`"))
-                            .suggest(word, Reducer::ALL.map(Reducer::word));
+                            .suggest(word, keys::REDUCERS);
                     }
                 }
             }
             other => {
                 report
                     .error("E006", &key.span, format!("a state key has no `{other}`"))
-                    .suggest(other, ["type", "reduce"]);
+                    .suggest(other, keys::STATE_KEY.names());
             }
         }
     }
@@ -370,8 +370,9 @@ pub(super) fn limits(entry: Entry<'_>, ast: &mut Ast<'_>, report: &mut Report<'_
             "cost_usd" => ast.limits.cost_microusd = cost(value, report),
             "exhausted" => ast.limits_exhausted = name_of(value, "an end", report),
             other => {
-                let known = ["steps", "wall", "cost_usd", "exhausted"];
-                report.error("E006", &key.span, format!("there is no limit `{other}`")).suggest(other, known);
+                report
+                    .error("E006", &key.span, format!("there is no limit `{other}`"))
+                    .suggest(other, keys::LIMITS.names());
             }
         }
     }
@@ -409,7 +410,7 @@ pub(super) fn ends<'y>(entry: Entry<'y>, report: &mut Report<'_>) -> Decls<(Outc
                     other => {
                         report
                             .error("E006", &key.span, format!("an end has no key `{other}`"))
-                            .suggest(other, ["outcome", "output"]);
+                            .suggest(other, keys::END.names());
                     }
                 }
             }
@@ -438,7 +439,7 @@ fn outcome(node: &Node, span: &Span, report: &mut Report<'_>) -> Option<Outcome>
                     span,
                     format!("an end means `success`, `nothing`, `failure` or `declined`, not `{word}`"),
                 )
-                .suggest(word, ["success", "nothing", "failure", "declined"]);
+                .suggest(word, keys::OUTCOMES);
             return None;
         }
     })

@@ -2,12 +2,10 @@
 
 use super::super::ast::{ArmAst, Name, NextAst, StepAst, SwitchAst};
 use super::super::diagnostic::Report;
+use super::super::keys;
 use super::super::yaml::{Data, Key, Node};
 use super::node::condition;
 use super::take::{name_of, whole};
-
-/// Keys of an arm.
-const KEYS: [&str; 6] = ["when", "to", "else", "retry", "max_attempts", "exhausted"];
 
 /// Lowers `next`: a name, a list of names, a list of arms, a switch or a goto.
 pub(super) fn lower<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<NextAst<'y>> {
@@ -67,11 +65,10 @@ fn step(node: &Node, report: &mut Report<'_>) -> Option<StepAst> {
             Some(StepAst::Fork(names))
         }
         Data::Map(entries) => {
-            let known = ["retry", "max_attempts", "exhausted"];
-            if let Some((key, _)) = entries.iter().find(|(key, _)| !known.contains(&key.name.as_str())) {
+            if let Some((key, _)) = entries.iter().find(|(key, _)| !keys::BACK.has(&key.name)) {
                 report
                     .error("E006", &key.span, format!("there is no `{}` here", key.name))
-                    .suggest(&key.name, known);
+                    .suggest(&key.name, keys::BACK.names());
                 return None;
             }
             let Some((_, head)) = entries.iter().find(|(key, _)| key.name == "retry") else {
@@ -87,11 +84,10 @@ fn step(node: &Node, report: &mut Report<'_>) -> Option<StepAst> {
 
 /// `{switch: CEL, cases: {word: STEP, …}, else: STEP}`.
 fn switch<'y>(entries: &'y [(Key, Node)], node: &'y Node, report: &mut Report<'_>) -> Option<NextAst<'y>> {
-    const KEYS: [&str; 3] = ["switch", "cases", "else"];
     for (key, _) in entries {
-        if !KEYS.contains(&key.name.as_str()) {
+        if !keys::SWITCH.has(&key.name) {
             let message = format!("a switch has no key `{}`", key.name);
-            report.error("E006", &key.span, message).suggest(&key.name, KEYS);
+            report.error("E006", &key.span, message).suggest(&key.name, keys::SWITCH.names());
             return None;
         }
     }
@@ -124,11 +120,10 @@ fn switch<'y>(entries: &'y [(Key, Node)], node: &'y Node, report: &mut Report<'_
 
 /// `{goto: CEL, among: [names]}`.
 fn goto<'y>(entries: &'y [(Key, Node)], node: &'y Node, report: &mut Report<'_>) -> Option<NextAst<'y>> {
-    const KEYS: [&str; 2] = ["goto", "among"];
     for (key, _) in entries {
-        if !KEYS.contains(&key.name.as_str()) {
+        if !keys::GOTO.has(&key.name) {
             let message = format!("a goto has no key `{}`", key.name);
-            report.error("E006", &key.span, message).suggest(&key.name, KEYS);
+            report.error("E006", &key.span, message).suggest(&key.name, keys::GOTO.names());
             return None;
         }
     }
@@ -155,10 +150,10 @@ fn arm<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<ArmAst<'y>> {
     };
     let get = |name: &str| entries.iter().find(|(key, _)| key.name == name);
     for (key, _) in entries {
-        if !KEYS.contains(&key.name.as_str()) {
+        if !keys::ARM.has(&key.name) {
             report
                 .error("E006", &key.span, format!("an arm has no key `{}`", key.name))
-                .suggest(&key.name, KEYS);
+                .suggest(&key.name, keys::ARM.names());
             return None;
         }
     }

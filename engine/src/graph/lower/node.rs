@@ -6,6 +6,7 @@ use super::super::ast::{
     Cel, DoesAst, InterruptAst, MapAst, Name, OnErrorAst, TemplateAst, Value1, ValueData, WriteAst,
 };
 use super::super::diagnostic::Report;
+use super::super::keys;
 use super::super::model::{At, Failed, RetryPolicy};
 use super::super::yaml::{Data, Key, Node};
 use super::header::Types;
@@ -14,11 +15,6 @@ use super::{named, next};
 use crate::types::{Type, duration_ms};
 use crate::{Kind, Kinds, Output, SettingType};
 
-/// Keys that every node may have.
-const KEYS: [&str; 8] = ["kind", "with", "writes", "retry", "timeout", "on_error", "interrupt", "next"];
-/// The kinds that call graphs, and the keys that they take beside those.
-const CALLS: [(&str, &[&str]); 2] =
-    [("subgraph", &["graph"]), ("map", &["graph", "over", "parallel", "failed"])];
 /// Most items of a map that may be under way at once.
 const MOST_PARALLEL: u64 = 1000;
 /// Kinds that the language has and a later version of this program will run.
@@ -42,13 +38,13 @@ pub(super) fn lower<'y>(
         Some((_, value)) => name_of(value, "a kind", report)?,
         None => name.clone(),
     };
-    let call = CALLS.iter().find(|(call, _)| *call == kind_name.text);
+    let call = keys::CALLS.into_iter().find(|call| call.name == kind_name.text);
     let kind = if call.is_some() { None } else { find(&kind_name, kinds, report) };
     let mut lowered = NodeAst {
         known: kind.is_some() || call.is_some(),
         does: match call {
             None => DoesAst::Run,
-            Some(("map", _)) => {
+            Some(call) if call.name == keys::MAP.name => {
                 DoesAst::Map(MapAst { graph: None, over: None, parallel: 16, failed: Failed::Fail })
             }
             Some(_) => DoesAst::Call(None),
@@ -131,7 +127,7 @@ fn find<'k>(name: &Name, kinds: &'k Kinds, report: &mut Report<'_>) -> Option<&'
     } else if kind.is_none() {
         report
             .error("E020", &name.span, format!("there is no kind `{}`", name.text))
-            .suggest(&name.text, kinds.kinds.keys().copied().chain(CALLS.iter().map(|(call, _)| *call)));
+            .suggest(&name.text, kinds.kinds.keys().copied().chain(keys::CALLS.map(|call| call.name)));
     }
     kind
 }
@@ -162,13 +158,13 @@ fn calls<'y>(key: &Key, value: &'y Node, node: &mut NodeAst<'y>, report: &mut Re
                 None => {
                     report
                         .error("E007", &value.span, "`failed` is `fail`, `skip` or `keep`")
-                        .suggest(word, ["fail", "skip", "keep"]);
+                        .suggest(word, keys::FAILED);
                 }
             }
         }
         _ => {
-            let own = CALLS.iter().find(|(call, _)| *call == node.kind.text).map_or(&[][..], |(_, own)| own);
-            let known: Vec<&str> = KEYS.iter().chain(own).copied().collect();
+            let own = keys::CALLS.into_iter().filter(|call| call.name == node.kind.text);
+            let known = keys::NODE.names().chain(own.flat_map(keys::Place::names));
             let message = format!("a node of kind `{}` has no key `{}`", node.kind.text, key.name);
             report.error("E006", &key.span, message).suggest(&key.name, known);
         }
@@ -189,7 +185,7 @@ fn on_error<'y>(node: &'y Node, report: &mut Report<'_>) -> Option<OnErrorAst<'y
             other => {
                 report
                     .error("E006", &key.span, format!("`on_error` has no key `{other}`"))
-                    .suggest(other, ["to", "writes"]);
+                    .suggest(other, keys::ON_ERROR.names());
             }
         }
     }
@@ -207,7 +203,7 @@ fn interrupt<'y>(node: &'y Node, types: &mut Types<'_>, report: &mut Report<'_>)
         if found.is_none() {
             report
                 .error("E007", &node.span, "a person is asked `before` or `after` a node")
-                .suggest(word, ["before", "after"]);
+                .suggest(word, keys::MOMENTS);
         }
         found
     };
@@ -226,7 +222,7 @@ fn interrupt<'y>(node: &'y Node, types: &mut Types<'_>, report: &mut Report<'_>)
             other => {
                 report
                     .error("E006", &key.span, format!("`interrupt` has no key `{other}`"))
-                    .suggest(other, ["at", "when", "ask", "answer"]);
+                    .suggest(other, keys::INTERRUPT.names());
             }
         }
     }
@@ -251,7 +247,7 @@ fn setting<'y>(
     // What an unknown kind takes is unknown too; one error is enough.
     let Some(kind) = kind else { return };
     let Some(setting) = kind.settings.iter().find(|setting| setting.name == key.name) else {
-        let known: Vec<&str> = KEYS.into_iter().chain(kind.settings.iter().map(|s| s.name)).collect();
+        let known = keys::NODE.names().chain(kind.settings.iter().map(|s| s.name));
         report
             .error("E006", &key.span, format!("a node of kind `{}` has no key `{}`", kind.name, key.name))
             .suggest(&key.name, known);
@@ -386,7 +382,7 @@ fn retry(node: &Node, report: &mut Report<'_>) -> RetryPolicy {
             other => {
                 report
                     .error("E006", &key.span, format!("`retry` of a node has no key `{other}`"))
-                    .suggest(other, ["tries", "backoff"]);
+                    .suggest(other, keys::RETRY.names());
             }
         }
     }
