@@ -7,6 +7,7 @@ mod diff;
 mod doctor;
 mod fork;
 mod graph;
+mod init;
 mod judge;
 mod pulls;
 mod replay;
@@ -27,6 +28,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result {
     let store = cli.store;
     match cli.command {
         Command::Demo(args) => demo::demo(&args, store),
+        Command::Init(args) => init::init(&args),
         Command::Run(args) => run::run(&args, store),
         Command::Detect(args) => detect::detect(&args),
         Command::Judge(args) => judge::judge(&args, store),
