@@ -115,8 +115,8 @@ pub(super) fn picture(graph: &Graph, inside: &Inside<'_>) -> Picture {
         .collect();
     let mut picture = Picture::default();
     forward(graph, &on, &stacked, &xs, &bands, &rects, &mut picture);
-    let extent = extent(&stacked, &xs);
-    let sides = gutter::paint(&back, &loops, &rects, &bands, extent, &mut picture);
+    let extents = extents(&stacked, &xs);
+    let sides = gutter::paint(&back, &loops, &rects, &bands, &extents, &mut picture);
     for (i, at) in rects.iter().enumerate() {
         let own: Vec<&Edge> = own.iter().filter(|edge| edge.from == i).collect();
         own_loops(&own, *at, &mut picture);
@@ -163,7 +163,7 @@ fn bands(stacked: &Layers, xs: &[f64], loops: &[Loop]) -> Vec<Band> {
         let below = tracks(&|one| one.under);
         // A line that goes far to the side needs height for it.
         let far = layer.iter().flat_map(|at| stacked.up[*at].iter().map(|up| (xs[*up] - xs[*at]).abs()));
-        let far = (far.fold(0.0, f64::max) * 0.06).min(40.0);
+        let far = (far.fold(0.0, f64::max) * 0.08).min(44.0);
         if i > 0 {
             // Labels of no height take no space of their own.
             let gap = if i % 2 == 1 { BEHIND } else { BEFORE };
@@ -176,12 +176,15 @@ fn bands(stacked: &Layers, xs: &[f64], loops: &[Loop]) -> Vec<Band> {
     bands
 }
 
-/// Left and right border of everything in the layers.
-fn extent(stacked: &Layers, xs: &[f64]) -> (f64, f64) {
+/// Left and right border of each layer.
+fn extents(stacked: &Layers, xs: &[f64]) -> Vec<(f64, f64)> {
     let half = |at: usize| stacked.vertices[at].w / 2.0;
-    let left = xs.iter().enumerate().map(|(at, x)| x - half(at)).fold(f64::INFINITY, f64::min);
-    let right = xs.iter().enumerate().map(|(at, x)| x + half(at)).fold(f64::NEG_INFINITY, f64::max);
-    if left.is_finite() { (left, right) } else { (0.0, 0.0) }
+    let of = |layer: &Vec<usize>| {
+        let left = layer.iter().map(|at| xs[*at] - half(*at)).fold(f64::INFINITY, f64::min);
+        let right = layer.iter().map(|at| xs[*at] + half(*at)).fold(f64::NEG_INFINITY, f64::max);
+        (left, right)
+    };
+    stacked.layers.iter().map(of).collect()
 }
 
 /// The lines that go on, their labels, and the bars where branches part and meet.

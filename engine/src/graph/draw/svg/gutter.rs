@@ -40,26 +40,71 @@ pub(super) fn plan(back: &[Edge], stacked: &Layers, loops_beside: impl Fn(usize)
     back.iter().map(choose).collect()
 }
 
-/// Paints the loops; what lies between `extent` stays free of their columns. Gives the borders of all.
+/// Paints the loops, each beside the layers that it passes; `extents` has the left and right border of each layer.
+/// Gives the borders of all.
 pub(super) fn paint(
     back: &[Edge],
     loops: &[Loop],
     rects: &[Rect],
     bands: &[Band],
-    extent: (f64, f64),
+    extents: &[(f64, f64)],
     picture: &mut Picture,
 ) -> (f64, f64) {
-    let left = side(true, back, loops, rects, bands, extent.0, picture);
-    let right = side(false, back, loops, rects, bands, extent.1, picture);
+    let left = side(true, back, loops, rects, bands, extents, picture);
+    let right = side(false, back, loops, rects, bands, extents, picture);
     (left, right)
 }
 
 /// One loop with its place among its siblings.
 struct Placed {
     edge: usize,
-    column: usize,
+    /// The middle of its column, counted outward.
+    far: f64,
+    /// The same as a coordinate.
+    x: f64,
+    /// The width of its column.
+    w: f64,
     /// Where it leaves and arrives, before that is known to the pixel.
     span: (f64, f64),
+}
+
+/// Finds a column for every loop of a side: the short ones inside, the long ones around them.
+fn columns(
+    left: bool,
+    back: &[Edge],
+    loops: &[Loop],
+    rects: &[Rect],
+    bands: &[Band],
+    extents: &[(f64, f64)],
+) -> Vec<Placed> {
+    let out = if left { -1.0 } else { 1.0 };
+    let mut todo: Vec<Placed> = Vec::new();
+    for (edge, one) in loops.iter().enumerate().filter(|(_, one)| one.left == left) {
+        let (from, to) = (rects[back[edge].from], rects[back[edge].to]);
+        let low = if one.under.is_some() { from.bottom() + TRACK } else { from.bottom() };
+        let high = if one.over.is_some() { to.y - TRACK } else { to.y };
+        let span = (high.min(low), high.max(low));
+        let beside = bands.iter().zip(extents).filter(|(band, _)| {
+            band.top - band.above - LABEL < span.1 && band.bottom() + band.below + LABEL > span.0
+        });
+        let borders = beside.map(|(_, extent)| out * if left { extent.0 } else { extent.1 });
+        let border = borders.fold(f64::NEG_INFINITY, f64::max);
+        let w = COLUMN.max(back[edge].width() + 8.0);
+        todo.push(Placed { edge, far: border + MARGIN + w / 2.0, x: 0.0, w, span });
+    }
+    todo.sort_by(|a, b| (a.span.1 - a.span.0).total_cmp(&(b.span.1 - b.span.0)).then(a.edge.cmp(&b.edge)));
+    let mut placed: Vec<Placed> = Vec::new();
+    for mut one in todo {
+        // Outside of every one that it passes.
+        for other in &placed {
+            if other.span.0 < one.span.1 + LABEL && one.span.0 < other.span.1 + LABEL {
+                one.far = one.far.max(other.far + f64::midpoint(other.w, one.w));
+            }
+        }
+        one.x = one.far * out;
+        placed.push(one);
+    }
+    placed
 }
 
 fn side(
@@ -68,47 +113,20 @@ fn side(
     loops: &[Loop],
     rects: &[Rect],
     bands: &[Band],
-    border: f64,
+    extents: &[(f64, f64)],
     picture: &mut Picture,
 ) -> f64 {
-    let mut placed: Vec<Placed> = Vec::new();
-    for (edge, one) in loops.iter().enumerate().filter(|(_, one)| one.left == left) {
-        let (from, to) = (rects[back[edge].from], rects[back[edge].to]);
-        let low = if one.under.is_some() { from.bottom() + TRACK } else { from.bottom() };
-        let high = if one.over.is_some() { to.y - TRACK } else { to.y };
-        placed.push(Placed { edge, column: 0, span: (high.min(low), high.max(low)) });
-    }
-    // Short ones inside, long ones around them.
-    placed.sort_by(|a, b| (a.span.1 - a.span.0).total_cmp(&(b.span.1 - b.span.0)).then(a.edge.cmp(&b.edge)));
-    let mut columns: Vec<Vec<(f64, f64)>> = Vec::new();
-    for one in &mut placed {
-        let free = |column: &Vec<(f64, f64)>| {
-            column.iter().all(|span| span.1 + LABEL < one.span.0 || one.span.1 + LABEL < span.0)
-        };
-        // Never further inside than one that it goes around.
-        one.column = columns.iter().rposition(|column| !free(column)).map_or(0, |last| last + 1);
-        if one.column == columns.len() {
-            columns.push(Vec::new());
-        }
-        columns[one.column].push(one.span);
-    }
-    let mut widths = vec![COLUMN; columns.len()];
-    for one in &placed {
-        widths[one.column] = widths[one.column].max(back[one.edge].width() + 8.0);
-    }
+    let placed = columns(left, back, loops, rects, bands, extents);
     let out = if left { -1.0 } else { 1.0 };
-    let centre = |column: usize| {
-        let before: f64 = widths.iter().take(column).sum();
-        border + out * (MARGIN + before + widths[column] / 2.0)
-    };
+    let borders = extents.iter().map(|extent| out * if left { extent.0 } else { extent.1 });
+    let mut border = borders.fold(f64::NEG_INFINITY, f64::max);
     for one in &placed {
         let (edge, how) = (&back[one.edge], &loops[one.edge]);
-        let x = centre(one.column);
         let mut points = leave(one, &placed, back, loops, rects, bands, left);
         let from = points.last().map_or(0.0, |point| point.1);
         let arriving = arrive(one, &placed, back, loops, rects, bands, left);
         let to = arriving.first().map_or(0.0, |point| point.1);
-        points.extend([(x, from), (x, to)]);
+        points.extend([(one.x, from), (one.x, to)]);
         points.extend(arriving);
         let tip = points.last().copied().unwrap_or_default();
         let points_to = match (how.over, left) {
@@ -121,11 +139,12 @@ fn side(
         let w = edge.width();
         if w > 0.0 {
             let middle = f64::midpoint(from, to);
-            let at = Rect { x: x - w / 2.0, y: middle - LABEL / 2.0, w, h: LABEL };
+            let at = Rect { x: one.x - w / 2.0, y: middle - LABEL / 2.0, w, h: LABEL };
             picture.add(Shape::Label { at, text: edge.label.clone(), stroke, title });
         }
+        border = border.max(one.far + one.w / 2.0);
     }
-    if columns.is_empty() { border } else { border + out * (MARGIN + widths.iter().sum::<f64>()) }
+    border * out
 }
 
 /// From the box into its row: at the side in its lower half, the outer the lower; or below.
@@ -193,9 +212,8 @@ fn corner(at: Rect, left: bool, place: f64) -> f64 {
 
 /// The place of one among its mates, from inside to outside or the other way round, and how many they are.
 fn place(one: &Placed, placed: &[Placed], mates: impl Fn(&&Placed) -> bool, outer_first: bool) -> (f64, f64) {
-    let mut list: Vec<(usize, usize)> =
-        placed.iter().filter(mates).map(|one| (one.column, one.edge)).collect();
-    list.sort_unstable();
+    let mut list: Vec<(f64, usize)> = placed.iter().filter(mates).map(|one| (one.far, one.edge)).collect();
+    list.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     if outer_first {
         list.reverse();
     }

@@ -62,17 +62,31 @@ pub(super) fn wrap(text: &str, size: f64, most: f64, lines: usize) -> Vec<String
     let more = out.len() > lines;
     out.truncate(lines);
     for (i, line) in out.iter_mut().enumerate() {
-        let dots = more && i + 1 == lines;
-        while sans(line, size) + sans("…", size) > most && line.chars().count() > 1 {
-            line.pop();
-            if sans(line, size) + sans("…", size) <= most {
-                line.push('…');
-                break;
-            }
+        let last = more && i + 1 == lines;
+        if !last && sans(line, size) <= most {
+            continue;
         }
-        if dots && !line.ends_with('…') {
-            line.push('…');
-        }
+        while sans(line, size) + sans("…", size) > most && line.pop().is_some() {}
+        line.push('…');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, mono, sans, wrap};
+
+    #[test]
+    fn text_is_cut_and_wrapped_to_its_width() {
+        assert_eq!(cut("short", 10.0, 100.0), "short");
+        let text = cut(&"long ".repeat(40), 10.0, 100.0);
+        assert!(text.ends_with('…') && mono(&text, 10.0) <= 100.0, "{text}");
+        let lines = wrap("one two three four five six", 10.0, 100.0, 9);
+        assert_eq!(lines.join(" "), "one two three four five six");
+        assert!(lines.len() > 1 && lines.iter().all(|line| sans(line, 10.0) <= 100.0), "{lines:?}");
+        let lines = wrap(&"word ".repeat(40), 10.0, 100.0, 2);
+        assert!(lines.len() == 2 && !lines[0].ends_with('…') && lines[1].ends_with('…'), "{lines:?}");
+        let lines = wrap(&"x".repeat(200), 10.0, 100.0, 2);
+        assert!(lines.len() == 1 && sans(&lines[0], 10.0) <= 100.0, "{lines:?}");
+    }
 }

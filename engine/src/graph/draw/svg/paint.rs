@@ -10,11 +10,11 @@ use crate::graph::Outcome;
 
 /// Colours of both themes, and what uses them. No colour stands anywhere else.
 pub(super) const STYLE: &str = "\
-svg{--bg:#ffffff;--ink:#1f2328;--soft:#59636e;--line:#6e7781;--box:#f6f8fa;--edge:#c3cad2;--panel:#f6f8fa66;\
+svg{--bg:#ffffff;--ink:#1f2328;--soft:#59636e;--line:#6e7781;--box:#f6f8fa;--edge:#c3cad2;\
 --blue:#2563a8;--violet:#7a46c2;--amber:#9a6700;--teal:#12766c;\
 --good:#1a7f37;--good-bg:#dafbe1;--bad:#c1272d;--bad-bg:#ffebe9;--idle:#59636e;--idle-bg:#eaeef2;--no-bg:#fff8c5}\
 @media(prefers-color-scheme:dark){svg{--bg:#0d1117;--ink:#e6edf3;--soft:#9198a1;--line:#8b949e;--box:#161b22;\
---edge:#3d444d;--panel:#161b2266;--blue:#58a6ff;--violet:#b98eff;--amber:#d9a634;--teal:#3cc5b5;\
+--edge:#3d444d;--blue:#58a6ff;--violet:#b98eff;--amber:#d9a634;--teal:#3cc5b5;\
 --good:#3fb950;--good-bg:#12261e;--bad:#ff7b72;--bad-bg:#2d1517;--idle:#9198a1;--idle-bg:#21262d;--no-bg:#2b2310}}\
 text{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace;\
 font-size:11px;fill:var(--ink)}\
@@ -22,7 +22,7 @@ font-size:11px;fill:var(--ink)}\
 .h{font-size:18px;font-weight:600}.p{font-size:13px;fill:var(--soft)}.soft{fill:var(--soft)}\
 .name{font-size:14px;font-weight:600}\
 .back{fill:var(--bg)}\
-.box{fill:var(--box);stroke:var(--edge)}.panel{fill:var(--panel);stroke:var(--edge)}\
+.box{fill:var(--box);stroke:var(--edge)}.panel{fill:var(--bg);stroke:var(--edge)}\
 .stripe{fill:var(--blue)}.model .stripe{fill:var(--violet)}.person .stripe{fill:var(--amber)}.call .stripe{fill:var(--teal)}\
 .line{fill:none;stroke:var(--line);stroke-width:1.5}.tip{fill:var(--line)}.bar{fill:var(--line)}\
 .retry .line{stroke:var(--violet);stroke-dasharray:5 4}.retry .tip{fill:var(--violet)}.retry text{fill:var(--violet);font-weight:600}\
@@ -153,6 +153,8 @@ fn node(at: Rect, name: &str, lines: &[String], (tone, frame): (Tone, bool), tit
         Tone::Call => "call",
     };
     let x = n(at.x + 18.0);
+    // In a frame the stripe stands beside the words alone.
+    let stripe = if frame { 28.0 + 15.0 * lines.len() as f64 } else { at.h - 12.0 };
     let _ = write!(
         out,
         "<g class=\"node {class}\"><title>{}</title><rect class=\"{}\" {} rx=\"7\"/>\
@@ -163,8 +165,8 @@ fn node(at: Rect, name: &str, lines: &[String], (tone, frame): (Tone, bool), tit
         rect(at),
         n(at.x + 9.0),
         n(at.y + 6.0),
-        n(at.h - 12.0),
-        n(at.h - 20.0),
+        n(stripe),
+        n(stripe - 8.0),
         n(at.y + 23.0),
         escaped(name)
     );
