@@ -23,6 +23,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Lay the shipped example out as a git repository in a new folder and heal it.
     Demo(DemoArgs),
+    /// Write a graph to begin with, its cases, and an incident to run it on.
+    Init(InitArgs),
     /// Run a graph against an incident.
     Run(RunArgs),
     /// Find the incidents of a log.
@@ -60,7 +62,7 @@ pub(crate) enum Command {
     /// List, show or close local pull requests.
     #[command(subcommand)]
     Pulls(PullsCommand),
-    /// List, copy or draw graphs.
+    /// List, copy, draw or test graphs.
     #[command(subcommand)]
     Graph(GraphCommand),
     /// Say what works here: store, sandbox and, with --repo, the repository's tests.
@@ -74,6 +76,13 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// The folder to make [default: `prunella-demo`, or the first free `prunella-demo-N`].
+    pub dir: Option<PathBuf>,
+}
+
+/// `prunella init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The folder [default: this one]. Nothing that is there is touched.
     pub dir: Option<PathBuf>,
 }
 
@@ -625,6 +634,26 @@ pub(crate) enum GraphCommand {
         #[arg(long, value_enum, default_value = "tree")]
         format: Drawing,
     },
+    /// Play the cases that stand beside a graph, `NAME.test.yaml` beside `NAME.yaml`: what nodes give, and the path,
+    /// state and end that come of it.
+    ///
+    /// Exit codes: 0 all as expected, 10 a case failed or too few edges were taken, 3 the graph or its cases do not
+    /// check, 5 there are none.
+    Test(GraphTestArgs),
+}
+
+/// `prunella graph test`
+#[derive(Debug, Args)]
+pub(crate) struct GraphTestArgs {
+    /// Shipped graphs' names or graph files [default: all graphs of this folder that have cases].
+    #[arg(value_name = "GRAPH")]
+    pub graphs: Vec<String>,
+    /// The least share of a graph's edges that its cases must take, in percent [default: the file's `coverage`, or 0].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub min_coverage: Option<u8>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A way to draw a graph.
@@ -634,6 +663,10 @@ pub(crate) enum Drawing {
     Tree,
     /// Mermaid.
     Mermaid,
+    /// Graphviz's DOT.
+    Dot,
+    /// A picture of its own, light or dark as its reader is.
+    Svg,
 }
 
 /// `prunella doctor`

@@ -9,6 +9,7 @@ mod explain;
 mod fork;
 mod graph;
 mod graph_fmt;
+mod init;
 mod judge;
 mod pulls;
 mod replay;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result {
     let store = cli.store;
     match cli.command {
         Command::Demo(args) => demo::demo(&args, store),
+        Command::Init(args) => init::init(&args),
         Command::Run(args) => run::run(&args, store),
         Command::Detect(args) => detect::detect(&args),
         Command::Judge(args) => judge::judge(&args, store),

@@ -11,7 +11,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     (5, "input unreadable"),
     (6, "store unusable"),
     (7, "run owned elsewhere, or its pin differs"),
-    (10, "ran, not healed (`judge`: not fixed, no evidence)"),
+    (10, "ran, not healed (`judge`: not fixed, no evidence; `graph test`: a case failed)"),
     (11, "nothing to do (false alarm, known, already fixed)"),
     (12, "waiting for a person"),
     (13, "declined"),

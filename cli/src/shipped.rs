@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use include_dir::{Dir, include_dir};
 use prunella_engine::graph::Beside;
 
 use crate::exit;
@@ -24,6 +25,22 @@ pub(crate) const SHIPPED: &[Shipped] = &[Shipped {
     about: "the default: turn an incident into a tested pull request, three attempts at most",
     source: include_str!("../../graphs/self-heal.yaml"),
 }];
+
+/// `graphs/`, compiled in.
+pub(crate) static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../graphs");
+
+/// The file of cases of the shipped graph called `name`, with its text.
+pub(crate) fn cases(name: &str) -> Option<(String, String)> {
+    let shipped = SHIPPED.iter().find(|shipped| shipped.name == name)?;
+    let file = format!("{}.test.yaml", shipped.name);
+    let text = FOLDER.get_file(&file)?.contents_utf8()?.to_owned();
+    Some((file, text))
+}
+
+/// `1 case`, `2 cases`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
 
 /// A graph file that was read.
 pub(crate) struct GraphFile {

@@ -47,8 +47,17 @@ pub(crate) enum Tone {
 
 /// `text` in the colour of `tone`, where standard error is a terminal and `NO_COLOR` is not set.
 pub(crate) fn paint(tone: Tone, text: &str) -> String {
+    painted(tone, text, std::io::stderr().is_terminal())
+}
+
+/// The same for text that goes to standard output.
+pub(crate) fn paint_out(tone: Tone, text: &str) -> String {
+    painted(tone, text, std::io::stdout().is_terminal())
+}
+
+fn painted(tone: Tone, text: &str, terminal: bool) -> String {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if plain || !std::io::stderr().is_terminal() {
+    if plain || !terminal {
         return text.to_owned();
     }
     let code = match tone {

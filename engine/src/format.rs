@@ -8,6 +8,8 @@ pub const GRAPH: u32 = 1;
 pub const JOURNAL: u32 = 2;
 /// The tables of a store. 2 has a row an append, packed; 3 tells which step of a run a snapshot stands at.
 pub const STORE: u32 = 3;
+/// Files of cases beside a graph, their `format:`.
+pub const CASES: u32 = 1;
 /// The trace file, `prunella-trace/1`.
 pub const TRACE: u32 = 1;
 

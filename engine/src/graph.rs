@@ -8,7 +8,7 @@ mod builder;
 mod changes;
 mod check;
 pub mod codes;
-mod diagnostic;
+pub(crate) mod diagnostic;
 pub mod draw;
 mod explain;
 mod expr;
@@ -21,6 +21,7 @@ mod lower;
 mod model;
 mod schema;
 mod template;
+mod ways;
 pub mod yaml;
 
 pub use attempts::Loop;
@@ -38,4 +39,5 @@ pub use model::{
 };
 pub use schema::schema;
 pub use template::Template;
+pub use ways::{Turn, Way};
 pub use yaml::MAX_BYTES;

@@ -1,4 +1,6 @@
-//! For tests of nodes: run one task against a world, without a graph, a store or a clock.
+//! For tests of nodes: run one task against a world, without a graph, a store or a clock. For tests of graphs: [`cases`].
+
+pub mod cases;
 
 use std::future::Future;
 use std::pin::pin;

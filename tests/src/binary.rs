@@ -38,7 +38,6 @@ impl Outcome {
     ///
     /// # Panics
     /// When the code is another.
-    #[must_use]
     pub fn code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self

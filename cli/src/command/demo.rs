@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use include_dir::{Dir, include_dir};
+use include_dir::Dir;
 use prunella_nodes::world::git::create;
 
 use super::run::run;
 use crate::args::{Cli, Command, DemoArgs};
 use crate::exit;
 use crate::failure::{Failure, Result};
+use crate::shipped::FOLDER;
 use crate::terminal::say;
-
-/// `graphs/demo`, compiled in.
-static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../graphs/demo");
 
 /// Lays the example out as a git repository, prints the command that a user would type, and runs it.
 pub(super) fn demo(args: &DemoArgs, store: Option<PathBuf>) -> Result {
@@ -20,7 +18,7 @@ pub(super) fn demo(args: &DemoArgs, store: Option<PathBuf>) -> Result {
         Some(dir) => dir.clone(),
         None => free_folder()?,
     };
-    let (repo, log) = lay_out(&dir)?;
+    let (repo, log) = sample(&dir)?;
     let (repo, log) = (repo.display().to_string(), log.display().to_string());
     let mut words = vec!["prunella".to_owned()];
     if let Some(store) = &store {
@@ -49,7 +47,11 @@ fn free_folder() -> Result<PathBuf> {
         .ok_or_else(|| Failure::usage("there are a thousand demos here").help("name a folder"))
 }
 
-fn lay_out(dir: &Path) -> Result<(PathBuf, PathBuf)> {
+/// The example in a new folder: its repository, with one commit, and its log.
+///
+/// # Errors
+/// Exit 5 when the folder holds something, or cannot be written.
+pub(super) fn sample(dir: &Path) -> Result<(PathBuf, PathBuf)> {
     let refused = |e: std::io::Error| {
         Failure::new(exit::UNREADABLE, format!("{} cannot be written: {e}", dir.display()))
     };
@@ -59,9 +61,9 @@ fn lay_out(dir: &Path) -> Result<(PathBuf, PathBuf)> {
     }
     let repo = dir.join("repo");
     std::fs::create_dir_all(&repo).map_err(refused)?;
-    write(DEMO.get_dir("repo"), &repo).map_err(refused)?;
+    write(FOLDER.get_dir("demo/repo"), &repo).map_err(refused)?;
     let log = dir.join("incident.log");
-    let text = DEMO.get_file("incident.log").map(include_dir::File::contents).unwrap_or_default();
+    let text = FOLDER.get_file("demo/incident.log").map(include_dir::File::contents).unwrap_or_default();
     std::fs::write(&log, text).map_err(refused)?;
     create(&repo, "The billing service of the demo")?;
     Ok((repo, log))

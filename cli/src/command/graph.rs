@@ -1,14 +1,19 @@
-//! `prunella graph`: the graphs that ship, and drawings.
+//! `prunella graph`: the graphs that ship, drawings, tests.
 
-use prunella_engine::graph::{draw, schema};
+mod copy;
+mod show;
+mod test;
+
+use prunella_engine::graph::schema;
 use prunella_nodes::kinds;
 
-use super::check::checked;
-use crate::args::{Drawing, GraphCommand};
+pub(crate) use copy::{schema_beside, write_new};
+
+use crate::args::GraphCommand;
 use crate::exit;
-use crate::failure::{Failure, Result};
-use crate::shipped::{self, SHIPPED};
-use crate::terminal::{json, out, out_raw};
+use crate::failure::Result;
+use crate::shipped::SHIPPED;
+use crate::terminal::{json, out};
 
 /// Does what the subcommand says.
 pub(super) fn graph(command: GraphCommand) -> Result {
@@ -17,29 +22,15 @@ pub(super) fn graph(command: GraphCommand) -> Result {
             for graph in SHIPPED {
                 out(format!("{:<12} {}", graph.name, graph.about));
             }
+            Ok(exit::OK)
         }
-        GraphCommand::Copy { name, to } => {
-            let (_, source) = shipped::graph(&name)?;
-            let to = to.unwrap_or_else(|| format!("{name}.yaml").into());
-            let refused = |e: std::io::Error| {
-                Failure::new(exit::UNREADABLE, format!("{} cannot be written: {e}", to.display()))
-            };
-            if to.exists() {
-                return Err(Failure::new(exit::UNREADABLE, format!("{} is there already", to.display()))
-                    .help("name another file, or move that one away"));
-            }
-            std::fs::write(&to, source).map_err(refused)?;
-            out(to.display());
+        GraphCommand::Copy { name, to } => copy::copy(&name, to),
+        GraphCommand::Fmt { files, check } => super::graph_fmt::fmt(&files, check),
+        GraphCommand::Schema => {
+            json(&schema(&kinds()));
+            Ok(exit::OK)
         }
-        GraphCommand::Fmt { files, check } => return super::graph_fmt::fmt(&files, check),
-        GraphCommand::Schema => json(&schema(&kinds())),
-        GraphCommand::Show { graph, format } => {
-            let graph = checked(&graph)?;
-            out_raw(&match format {
-                Drawing::Tree => draw::tree(&graph),
-                Drawing::Mermaid => draw::mermaid(&graph),
-            });
-        }
+        GraphCommand::Show { graph, format } => show::show(&graph, format),
+        GraphCommand::Test(args) => test::test(&args),
     }
-    Ok(exit::OK)
 }
