@@ -27,7 +27,9 @@ fn made() -> BTreeMap<PathBuf, String> {
         let (name, about) = line.split_once(' ').unwrap();
         let about = about.trim();
         page.push_str(&format!("| [{name}](#{name}) | {about} |\n"));
-        drawn.push_str(&format!("\n## {name}\n\n{about}.\n\n![The graph {name}](graphs/{name}.svg)\n"));
+        let (first, rest) = about.split_at(1);
+        let sentence = format!("{}{rest}.", first.to_uppercase());
+        drawn.push_str(&format!("\n## {name}\n\n{sentence}\n\n![The graph {name}](graphs/{name}.svg)\n"));
         let svg = prunella.run(&["graph", "show", name, "--format", "svg"]).code(0).stdout;
         files.insert(PathBuf::from(format!("docs/graphs/{name}.svg")), svg);
     }
