@@ -12,7 +12,7 @@ use crate::terminal::say;
 
 /// Writes the files into the folder, and says what to do next. Nothing that is there is touched.
 pub(super) fn init(args: &InitArgs) -> Result {
-    let dir = args.dir.as_deref().unwrap_or(Path::new("."));
+    let dir = args.dir.as_deref().unwrap_or(Path::new(""));
     let sample_dir = dir.join("sample");
     if sample_dir.exists() {
         return Err(there(&sample_dir));

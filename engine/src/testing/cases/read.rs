@@ -249,7 +249,7 @@ impl Reader<'_, '_> {
 
     fn failure(&mut self, node: &Node) -> Option<Failure> {
         if let Some(code) = node.text() {
-            return Some(Failure::new(code, "a failure of the test's"));
+            return Some(Failure::new(code, "as its stub says"));
         }
         let (mut code, mut message) = (None, None);
         for (key, one) in entries(node, "`fails`", self.report) {
@@ -264,7 +264,7 @@ impl Reader<'_, '_> {
                 .error("E005", &node.span, "`fails` has no `code`")
                 .help("for example `fails: {code: model.throttled, message: too many requests}`");
         }
-        Some(Failure::new(code?, message.unwrap_or("a failure of the test's")))
+        Some(Failure::new(code?, message.unwrap_or("as its stub says")))
     }
 
     fn answer(&mut self, key: &Key, node: &Node, def: &NodeDef) -> Option<Value> {

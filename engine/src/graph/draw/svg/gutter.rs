@@ -165,7 +165,7 @@ fn leave(
             let mates =
                 |other: &&Placed| back[other.edge].from == edge.from && loops[other.edge].under.is_none();
             let (place, of) = place(one, placed, mates, false);
-            vec![(side, at.middle() + at.h / 2.0 * (place + 1.0) / (of + 1.0))]
+            vec![(side, at.middle() + at.h / 2.0 * share(place, of))]
         }
         Some(layer) => {
             let (place, _) = place(one, placed, |other| loops[other.edge].under == Some(layer), false);
@@ -193,7 +193,7 @@ fn arrive(
         None => {
             let mates = |other: &&Placed| back[other.edge].to == edge.to && loops[other.edge].over.is_none();
             let (place, of) = place(one, placed, mates, true);
-            vec![(side, at.y + at.h / 2.0 * (place + 1.0) / (of + 1.0))]
+            vec![(side, at.y + at.h / 2.0 * share(place, of))]
         }
         Some(layer) => {
             let (place, of) = place(one, placed, |other| loops[other.edge].over == Some(layer), true);
@@ -202,6 +202,11 @@ fn arrive(
             vec![(x, bands[layer].top - TRACK * (of - place - 0.3)), (x, at.y)]
         }
     }
+}
+
+/// How far down half a side the one at this place stands.
+fn share(place: f64, of: f64) -> f64 {
+    (place + 0.75) / (of + 0.25)
 }
 
 /// A place near the corner of a box.

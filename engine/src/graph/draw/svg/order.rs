@@ -8,6 +8,7 @@ const SWEEPS: usize = 16;
 /// Orders the layers.
 pub(super) fn order(made: &mut Layers) {
     let mut best = made.layers.clone();
+    let mut places = made.places();
     let mut fewest = crossings(made);
     for sweep in 0..SWEEPS {
         if fewest == 0 {
@@ -16,7 +17,7 @@ pub(super) fn order(made: &mut Layers) {
         let depth = made.layers.len();
         for step in 1..depth {
             let layer = if sweep % 2 == 0 { step } else { depth - 1 - step };
-            sort(made, layer, sweep % 2 == 0);
+            sort(made, layer, sweep % 2 == 0, &mut places);
         }
         let now = crossings(made);
         if now < fewest {
@@ -27,9 +28,8 @@ pub(super) fn order(made: &mut Layers) {
     made.layers = best;
 }
 
-/// Sorts a layer by where its neighbours stand, above or below.
-fn sort(made: &mut Layers, layer: usize, above: bool) {
-    let places = made.places();
+/// Sorts a layer by where its neighbours stand, above or below, and keeps `places` true.
+fn sort(made: &mut Layers, layer: usize, above: bool, places: &mut [usize]) {
     let neighbours = if above { &made.up } else { &made.down };
     let centre = |at: usize| {
         let of = &neighbours[at];
@@ -41,6 +41,9 @@ fn sort(made: &mut Layers, layer: usize, above: bool) {
     };
     let mut sorted: Vec<(f64, usize)> = made.layers[layer].iter().map(|at| (centre(*at), *at)).collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (i, (_, at)) in sorted.iter().enumerate() {
+        places[*at] = i;
+    }
     made.layers[layer] = sorted.into_iter().map(|(_, at)| at).collect();
 }
 
