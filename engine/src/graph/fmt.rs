@@ -48,7 +48,11 @@ fn read(name: &str, source: &str) -> Result<Node, Vec<Diagnostic>> {
 /// Whether two trees say the same in the same order.
 fn same(one: &Node, other: &Node) -> bool {
     match (&one.data, &other.data) {
-        (Data::Scalar(..), Data::Scalar(..)) => one.json() == other.json() && one.text() == other.text(),
+        (Data::Scalar(..), Data::Scalar(..)) => {
+            let (a, b) = (one.json(), other.json());
+            // The parser has several texts for nothing.
+            a == b && (a.is_null() || one.text() == other.text())
+        }
         (Data::List(a), Data::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Data::Map(a), Data::Map(b)) => {
             let pair = |((k, v), (l, w)): (&(Key, Node), &(Key, Node))| k.name == l.name && same(v, w);

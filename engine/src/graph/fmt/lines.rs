@@ -232,7 +232,9 @@ fn folded(raw: &str, text: &str, indent: usize) -> String {
     let first = raw.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let depth = own(first);
     let clean = raw.lines().all(|line| line.trim().is_empty() || own(line) >= depth);
-    if !clean || text.starts_with(' ') || text.starts_with('\n') || chomping(text) == "+" {
+    // White space at the end counts, and does not show.
+    let ragged = text.trim_end_matches('\n').ends_with([' ', '\t']);
+    if !clean || ragged || text.starts_with(' ') || text.starts_with('\n') || chomping(text) == "+" {
         return quoted(text);
     }
     let mut out = format!(">{}", chomping(text));

@@ -219,7 +219,7 @@ fn mentioned(node: &Node, found: &mut dyn FnMut(&str)) {
         Data::Map(fields) => fields.iter().for_each(|(_, value)| mentioned(value, found)),
         Data::List(_) => {}
         Data::Scalar(text, _) => {
-            text.split(|c: char| !(c.is_alphanumeric() || c == '_')).for_each(|word| found(word));
+            text.split(|c: char| !(c.is_alphanumeric() || c == '_')).for_each(found);
         }
     }
 }
