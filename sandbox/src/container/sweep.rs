@@ -29,7 +29,8 @@ pub(super) fn sweep(engine: &Engine) {
 /// Whether `owner` ran here and runs no more. Of who runs elsewhere nothing is known.
 fn gone(owner: &str) -> bool {
     let Some((place, number)) = owner.rsplit_once(':') else { return false };
-    let Some(process) = number.parse().ok().and_then(Pid::from_raw) else { return false };
+    let number = number.parse::<u32>().ok().and_then(|number| i32::try_from(number).ok());
+    let Some(process) = number.and_then(Pid::from_raw) else { return false };
     place == here() && rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH)
 }
 

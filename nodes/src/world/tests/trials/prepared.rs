@@ -1,6 +1,7 @@
 //! Repositories whose dependencies are fetched for real, from the registries: judged with what their own package managers
 //! bring. Where a registry cannot be reached, each says so and tries nothing.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -15,18 +16,18 @@ use crate::world::tests::{Tester, Wanted};
 /// Runs a package manager of this machine in `folder`; nothing, said aloud, when it cannot do what it is asked.
 fn asked(folder: &Path, program: &str, words: &[&str], env: &[(&str, &Path)]) -> Option<String> {
     let output = Command::new(program).args(words).envs(env.iter().copied()).current_dir(folder).output();
-    match output {
-        Ok(output) if output.status.success() => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            eprintln!("SKIPPED: the registry cannot be asked with `{program} {}`: {said}", words.join(" "));
-            None
+    let why = match output {
+        Ok(output) if output.status.success() => {
+            return Some(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        Err(error) => {
-            eprintln!("SKIPPED: {program}: {error}");
-            None
-        }
-    }
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    // Not by a macro: what those print is kept back where a test passes.
+    let words = words.join(" ");
+    writeln!(std::io::stderr(), "SKIPPED, as the registry does not answer `{program} {words}`: {why}")
+        .unwrap();
+    None
 }
 
 /// A repository whose dependencies may be fetched.
