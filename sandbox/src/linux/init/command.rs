@@ -109,10 +109,11 @@ fn become_command(
 }
 
 fn limits(spec: &Spec) -> Result<(), Fail> {
+    // One more than a control group lets in, so that it is the group that refuses, and counts that it did.
     let own = match spec.identity {
-        Identity::Drop(_) => 0,
+        Identity::Drop(_) => 1,
         // The first process is this user's, too.
-        Identity::UserNamespace => 1,
+        Identity::UserNamespace => 2,
     };
     for (resource, soft, extra) in [
         // First a signal that says why, then the one that cannot be ignored.
