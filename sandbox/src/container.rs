@@ -3,6 +3,7 @@
 //! The image is the user's choice; nothing is pulled. What a container gets is in `container/words.rs`.
 
 mod engine;
+mod sweep;
 mod words;
 
 use std::io;
@@ -18,7 +19,7 @@ use rustix::event::Timespec;
 use crate::job::Job;
 use crate::place::Place;
 use crate::report::{End, Isolation, Output, Probe, Report, Usage};
-use crate::streams::Streams;
+use crate::streams::{self, Streams};
 use crate::{Sandbox, mounts, tree};
 use engine::{Engine, Owner, State, Trouble};
 
@@ -73,7 +74,11 @@ impl ContainerSandbox {
     }
 
     fn ready(&self) -> Result<(&Engine, &str, String), Trouble> {
-        let engine = self.engine.get_or_init(|| Engine::find(self.program.as_deref()));
+        let engine = self.engine.get_or_init(|| {
+            let engine = Engine::find(self.program.as_deref())?;
+            sweep::sweep(&engine);
+            Ok(engine)
+        });
         let engine = engine.as_ref().map_err(Clone::clone)?;
         let image = self.image.as_deref().filter(|image| !image.is_empty()).ok_or_else(Trouble::no_image)?;
         if image.starts_with('-') {
@@ -101,7 +106,8 @@ impl ContainerSandbox {
         let words = words::words(job, &place, &mounts, image, engine, &owner).map_err(wrong)?;
         let name = words::name(&place);
         let mut command = engine.command();
-        command.args(&words.all).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let input = streams::input(&job.input).map_err(set_up)?;
+        command.args(&words.all).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(set_up)?;
         let began = Instant::now();
         let followed = follow(&mut child, job, &mut place, began);

@@ -22,6 +22,8 @@ pub struct Job {
     pub mounts: Vec<Mount>,
     /// Small files of ours, visible read-only under `/prunella/`.
     pub files: Vec<File>,
+    /// What the command finds on its standard input: in no file, so gone for good once it is read.
+    pub input: Vec<u8>,
     /// Paths in the tree (files or folders, relative) that the command may not change: bound read-only.
     pub protect: Vec<String>,
     /// Bounds.
@@ -86,6 +88,8 @@ pub struct Limits {
     pub memory: u64,
     /// Processes and threads at once.
     pub processes: u64,
+    /// Processors that it may keep busy at once, where a control group can bound that.
+    pub cores: u32,
     /// Output kept per stream, in bytes (head and tail); the rest is counted.
     pub output_keep: usize,
     /// Output at which the job is ended, in bytes, all streams together.
@@ -101,6 +105,7 @@ impl Default for Limits {
             cpu: Duration::from_secs(300),
             memory: 2 << 30,
             processes: 256,
+            cores: 2,
             output_keep: 1 << 20,
             output_max: 64 << 20,
             disk: 1 << 30,

@@ -17,7 +17,7 @@ use crate::Sandbox;
 use crate::environment::{self, Places};
 use crate::job::Job;
 use crate::report::{End, Isolation, Output, Report, Usage};
-use crate::streams::Streams;
+use crate::streams::{self, Streams};
 use crate::tree;
 
 /// How often the command is looked after.
@@ -73,7 +73,7 @@ fn run(job: &Job) -> io::Result<Report> {
     let program = words.next().ok_or_else(|| io::Error::other("there is no command"))?;
     let mut command = Command::new(program);
     command.args(words).env_clear().envs(&env).current_dir(repo.join(&job.cwd)).process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(streams::input(&job.input)?).stdout(Stdio::piped()).stderr(Stdio::piped());
     let channel = if job.channel { Some(io::pipe()?) } else { None };
     if let Some((_, writer)) = &channel {
         // Another process that is started right now may inherit it too; nobody waits for its end.
@@ -181,19 +181,20 @@ mod tests {
     fn runs_in_a_copy_and_says_that_nothing_holds_it() {
         let tree = tempfile::tempdir().unwrap();
         fs::write(tree.path().join("a"), "old").unwrap();
-        let script = "cat a /prunella/note; echo new > a; echo x > b; echo record >&$PRUNELLA_FD";
+        let script = "cat a /prunella/note -; echo new > a; echo x > b; echo record >&$PRUNELLA_FD";
         let job = Job {
             tree: tree.path().into(),
             argv: ["sh", "-c", script].map(String::from).to_vec(),
             edits: vec![Edit { path: "a".into(), content: Some(b"edited\n".to_vec()), executable: false }],
             files: vec![File { name: "note".into(), content: b"ours\n".to_vec() }],
             channel: true,
+            input: b"read\n".to_vec(),
             ..Job::default()
         };
         let report = NoSandbox.run(&job);
         assert_eq!(report.end, End::Exited { code: 0 }, "{report:?}");
         assert_eq!(report.isolation, Isolation::None);
-        assert_eq!(report.stdout.text(), "edited\nours\n");
+        assert_eq!(report.stdout.text(), "edited\nours\nread\n");
         assert_eq!(report.channel, b"record\n");
         let changed: Vec<_> =
             report.changed.iter().map(|change| (change.path.as_str(), change.how)).collect();

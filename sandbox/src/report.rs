@@ -61,6 +61,8 @@ pub enum End {
     OutputLimit,
     /// Too much was written.
     DiskLimit,
+    /// It was refused a process, having as many as it may, and did not end well.
+    ProcessLimit,
     /// A forbidden system call killed it.
     Denied {
         /// What was tried, as far as it is known.
@@ -152,4 +154,6 @@ pub struct Usage {
     pub cpu_ms: u64,
     /// Largest resident size of a process in bytes.
     pub peak_memory: u64,
+    /// Processors that a control group held it to; nothing where none did.
+    pub cores: Option<u32>,
 }

@@ -1,8 +1,9 @@
 //! Reads a job's streams without ever waiting for them to end.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::Stdio;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
@@ -11,6 +12,17 @@ use crate::capture::Capture;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
+
+/// What a process finds on its standard input: `bytes`, in a file that nobody else can open.
+pub(crate) fn input(bytes: &[u8]) -> std::io::Result<Stdio> {
+    if bytes.is_empty() {
+        return Ok(Stdio::null());
+    }
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}
 
 /// The streams of a job.
 #[derive(Debug)]

@@ -211,6 +211,7 @@ fn order(job: &Job, installed: &Installed) -> Result<Spec, String> {
         memory: job.limits.memory,
         output: job.limits.output_max,
         channel: job.channel,
+        input: job.input.len() as u64,
         own: None,
     })
 }

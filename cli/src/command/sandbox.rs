@@ -91,6 +91,7 @@ fn ending(end: &End) -> String {
         End::OutOfMemory => "ended: memory used up".to_owned(),
         End::OutputLimit => "ended: too much output".to_owned(),
         End::DiskLimit => "ended: too much written".to_owned(),
+        End::ProcessLimit => "ended: too many processes".to_owned(),
         End::Denied { what } => format!("ended: forbidden: {what}"),
         End::Signalled { signal } => format!("ended by signal {signal}"),
         End::Exited { code } => format!("ended with status {code}"),

@@ -24,6 +24,108 @@ const RUNNER_CONFIG: &[&str] = &[
     ".nycrc",
     ".swcrc",
 ];
+/// Configuration of tests and of what runs them.
+const CONFIG: &[&str] = &[
+    "conftest.py",
+    "pytest.ini",
+    ".pytest.ini",
+    "pytest.toml",
+    ".pytest.toml",
+    "noxfile.py",
+    "nextest.toml",
+    "phpunit.xml",
+    ".rspec",
+    ".python-version",
+    ".node-version",
+    ".nvmrc",
+    ".tool-versions",
+    "rust-toolchain",
+    "rust-toolchain.toml",
+];
+/// Files of continuous integration.
+const PIPELINES: &[&str] = &[
+    ".gitlab-ci.yml",
+    ".travis.yml",
+    "appveyor.yml",
+    ".appveyor.yml",
+    "azure-pipelines.yml",
+    "jenkinsfile",
+    ".drone.yml",
+    "bitbucket-pipelines.yml",
+    ".pre-commit-config.yaml",
+    "codecov.yml",
+    ".codecov.yml",
+];
+/// Lock files beside those that end in `.lock`.
+const LOCKS: &[&str] = &[
+    "package-lock.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "npm-shrinkwrap.json",
+    "go.sum",
+    "go.work.sum",
+    "pdm.lock",
+    "bun.lockb",
+];
+/// Files that hold secrets.
+const SECRETS: &[&str] = &[
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    "credentials",
+    "credentials.json",
+    "secrets.json",
+    "secrets.yaml",
+    "secrets.yml",
+    ".htpasswd",
+];
+/// What runs when a package is built or checked out.
+const HOOKS: &[&str] = &[
+    "setup.py",
+    "makefile",
+    "gnumakefile",
+    "hatch_build.py",
+    "build.py",
+    "tasks.py",
+    "justfile",
+    "dockerfile",
+    "cmakelists.txt",
+    "meson.build",
+    "build.rs",
+    "binding.gyp",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "settings.gradle",
+    "settings.gradle.kts",
+    "gradle.properties",
+    "gradlew",
+    "gradlew.bat",
+    "mvnw",
+    "mvnw.cmd",
+    "gulpfile.js",
+    "gruntfile.js",
+    "rakefile",
+    "package.mk",
+    ".gitattributes",
+    ".gitmodules",
+    ".gitconfig",
+    ".envrc",
+    ".lfsconfig",
+];
+/// Instructions to tools that write code.
+const INSTRUCTIONS: &[&str] = &[
+    "agents.md",
+    "claude.md",
+    "gemini.md",
+    ".cursorrules",
+    ".windsurfrules",
+    ".clinerules",
+    "copilot-instructions.md",
+    ".mcp.json",
+];
+
 /// Whether a file's name is that of a test module.
 #[must_use]
 pub fn is_test_module(path: &str) -> bool {
@@ -56,24 +158,8 @@ pub(super) fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refus
     if base.tests.contains(path) || (base.files.contains(path) && is_foreign_test(name)) {
         return refuse(Refused::Tests, path, "a test file");
     }
-    if matches!(
-        name,
-        "conftest.py"
-            | "pytest.ini"
-            | ".pytest.ini"
-            | "pytest.toml"
-            | ".pytest.toml"
-            | "noxfile.py"
-            | "nextest.toml"
-            | "phpunit.xml"
-            | ".rspec"
-            | ".python-version"
-            | ".node-version"
-            | ".nvmrc"
-            | ".tool-versions"
-            | "rust-toolchain"
-            | "rust-toolchain.toml"
-    ) || RUNNER_CONFIG.iter().any(|start| name.starts_with(start))
+    if CONFIG.contains(&name)
+        || RUNNER_CONFIG.iter().any(|start| name.starts_with(start))
         || matches!(lower.as_str(), "prunella.yaml" | "prunella.yml")
         || lower.ends_with(".cargo/config.toml")
         || lower.ends_with(".cargo/config")
@@ -93,109 +179,32 @@ pub(super) fn existing(path: &str, base: &Base, fresh: bool) -> Result<(), Refus
     if matches!(
         top,
         ".github" | ".gitlab" | ".circleci" | ".buildkite" | ".woodpecker" | ".drone" | ".teamcity"
-    ) || matches!(
-        name,
-        ".gitlab-ci.yml"
-            | ".travis.yml"
-            | "appveyor.yml"
-            | ".appveyor.yml"
-            | "azure-pipelines.yml"
-            | "jenkinsfile"
-            | ".drone.yml"
-            | "bitbucket-pipelines.yml"
-            | ".pre-commit-config.yaml"
-            | "codecov.yml"
-            | ".codecov.yml"
-    ) {
+    ) || PIPELINES.contains(&name)
+    {
         return refuse(Refused::Ci, path, "continuous integration");
     }
-    if name.ends_with(".lock")
-        || matches!(
-            name,
-            "package-lock.json"
-                | "yarn.lock"
-                | "pnpm-lock.yaml"
-                | "npm-shrinkwrap.json"
-                | "go.sum"
-                | "go.work.sum"
-                | "pdm.lock"
-                | "bun.lockb"
-        )
-    {
+    if name.ends_with(".lock") || LOCKS.contains(&name) {
         return refuse(Refused::Lock, path, "a lock file, which is made anew from what it locks");
     }
     if name == ".env"
         || name.starts_with(".env.")
         || [".pem", ".key", ".p12", ".pfx", ".keystore", ".jks"].iter().any(|end| name.ends_with(end))
         || ["id_rsa", "id_ed25519", "id_ecdsa", "id_dsa"].iter().any(|start| name.starts_with(start))
-        || matches!(
-            name,
-            ".netrc"
-                | ".npmrc"
-                | ".pypirc"
-                | ".git-credentials"
-                | "credentials"
-                | "credentials.json"
-                | "secrets.json"
-                | "secrets.yaml"
-                | "secrets.yml"
-                | ".htpasswd"
-        )
+        || SECRETS.contains(&name)
         || parts.iter().any(|part| matches!(*part, ".aws" | ".ssh" | ".gnupg" | ".kube" | ".docker"))
     {
         return refuse(Refused::Secret, path, "a place for secrets");
     }
-    if matches!(
-        name,
-        "setup.py"
-            | "makefile"
-            | "gnumakefile"
-            | "hatch_build.py"
-            | "build.py"
-            | "tasks.py"
-            | "justfile"
-            | "dockerfile"
-            | "cmakelists.txt"
-            | "meson.build"
-            | "build.rs"
-            | "binding.gyp"
-            | "pom.xml"
-            | "build.gradle"
-            | "build.gradle.kts"
-            | "settings.gradle"
-            | "settings.gradle.kts"
-            | "gradle.properties"
-            | "gradlew"
-            | "gradlew.bat"
-            | "mvnw"
-            | "mvnw.cmd"
-            | "gulpfile.js"
-            | "gruntfile.js"
-            | "rakefile"
-            | "package.mk"
-            | ".gitattributes"
-            | ".gitmodules"
-            | ".gitconfig"
-            | ".envrc"
-            | ".lfsconfig"
-    ) || name.starts_with("dockerfile.")
+    if HOOKS.contains(&name)
+        || name.starts_with("dockerfile.")
         || parts.iter().any(|part| matches!(*part, ".husky" | ".githooks" | ".hooks"))
     {
         return refuse(Refused::BuildHook, path, "code that runs when the package is built or checked out");
     }
-    if matches!(
-        name,
-        "agents.md"
-            | "claude.md"
-            | "gemini.md"
-            | ".cursorrules"
-            | ".windsurfrules"
-            | ".clinerules"
-            | "copilot-instructions.md"
-            | ".mcp.json"
-    ) || parts
-        .iter()
-        .any(|part| matches!(*part, ".cursor" | ".claude" | ".vscode" | ".idea" | ".devcontainer"))
+    if INSTRUCTIONS.contains(&name)
+        || parts
+            .iter()
+            .any(|part| matches!(*part, ".cursor" | ".claude" | ".vscode" | ".idea" | ".devcontainer"))
         || name.starts_with(".aider")
     {
         return refuse(Refused::Instructions, path, "an instruction to tools");

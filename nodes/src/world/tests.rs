@@ -24,6 +24,7 @@ mod probe;
 mod records;
 mod regressions;
 mod runners;
+mod seal;
 mod settings;
 mod solo;
 mod workers;
@@ -47,6 +48,7 @@ use crate::world::git::{FileEdit, GitRepo};
 use baseline::Prepared;
 use interpreter::{Interpreter, Search};
 use jobs::Launcher;
+use seal::Sealed;
 
 /// Exit code when the tests cannot start or be collected.
 const UNSTARTABLE: u8 = 15;
@@ -60,6 +62,7 @@ pub struct Tester {
     repo: Arc<GitRepo>,
     launcher: Launcher,
     cache: PathBuf,
+    sealed: Sealed,
     host: HostSettings,
     virtual_env: Option<PathBuf>,
     path: Vec<PathBuf>,
@@ -87,6 +90,7 @@ impl Tester {
             repo,
             launcher: Launcher::new(sandbox, empty),
             cache: cache.to_owned(),
+            sealed: Sealed::new(cache),
             host,
             virtual_env: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
             path: std::env::var_os("PATH")

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const VARIABLE: &str = "PRUNELLA_CONTAINER_ENGINE";
 /// How long the engine may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(30);
+/// The label of every container of ours.
+pub(super) const MARK: &str = "prunella.sandbox=1";
 /// How often an unanswered question is looked after.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -175,6 +177,12 @@ impl Engine {
     /// Ends a container at once.
     pub(super) fn kill(&self, name: &str) {
         let _ = self.ask(&["kill", "--signal", "KILL", name]);
+    }
+
+    /// All containers that are marked as ours, one a line in `format`.
+    pub(super) fn labelled(&self, format: &str) -> String {
+        let label = format!("label={MARK}");
+        self.ask(&["ps", "--all", "--filter", &label, "--format", format]).unwrap_or_default()
     }
 
     /// Takes a container away, dead or alive; an error says why it may still be there.

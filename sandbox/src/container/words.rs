@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::engine::{Engine, Owner};
+use super::engine::{Engine, MARK, Owner};
+use super::sweep;
 use crate::environment::{self, Places};
 use crate::job::Job;
 use crate::paths;
@@ -69,12 +70,17 @@ pub(super) fn words(
         "--name",
         &name,
         "--label",
-        "prunella.sandbox=1",
+        MARK,
+        "--label",
+        &sweep::label(),
         "--pull",
         "never",
         "--log-driver",
         "none",
     ]);
+    if !job.input.is_empty() {
+        say(&["--interactive"]);
+    }
     // The walls.
     say(&["--network", "none", "--read-only", "--cap-drop", "ALL"]);
     say(&["--security-opt", "no-new-privileges", "--ipc", "private", "--hostname", "sandbox"]);

@@ -3,7 +3,7 @@
 //! The group is made below the one this process is in, so that whatever bounds us bounds the job too.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -19,6 +19,10 @@ use super::spec::Bounds;
 pub(super) struct Cgroup {
     memory: Option<Group>,
     processes: Option<Group>,
+    /// Of version 1, where each controller has a group of its own.
+    cpu: Option<Group>,
+    /// How many processors the job may keep busy, where that is bounded.
+    pub(super) cores: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -33,6 +37,9 @@ enum Version {
     Two,
 }
 
+/// How long a period is after which processor time is counted anew, in microseconds.
+const PERIOD: u64 = 100_000;
+
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// What all groups of a launcher are called, before their number.
@@ -43,7 +50,7 @@ fn stem(launcher: i32) -> String {
 /// Removes all groups of a launcher that has died.
 pub(super) fn remove_all_of(launcher: Pid) {
     let (places, stem) = (Places::own(), stem(launcher.as_raw_nonzero().get()));
-    for parent in [&places.unified, &places.memory, &places.pids].into_iter().flatten() {
+    for parent in places.all() {
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             if entry.file_name().as_encoded_bytes().starts_with(stem.as_bytes()) {
                 remove(&entry.path());
@@ -64,15 +71,19 @@ fn remove(path: &Path) {
 }
 
 impl Cgroup {
-    /// Makes the groups that can be made. Never fails: what is missing is asked for by the caller.
-    pub(super) fn new(memory: u64, processes: u64) -> Self {
+    /// Makes the groups that can be made. Never fails: what is missing is asked for by the caller, but for processors,
+    /// which jobs take from each other and from nobody's safety.
+    pub(super) fn new(memory: u64, processes: u64, cores: u32) -> Self {
         let own = stem(rustix::process::getpid().as_raw_nonzero().get());
         let name = format!("{own}{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let places = Places::own();
-        if let Some(group) = places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes))
+        let quota = u64::from(cores.max(1)).saturating_mul(PERIOD);
+        if let Some((group, bound)) =
+            places.unified.as_ref().and_then(|parent| two(parent, &name, memory, processes, quota))
         {
             let processes = Group { path: group.path.clone(), version: Version::Two };
-            return Self { memory: Some(group), processes: Some(processes) };
+            let cores = bound.then_some(cores.max(1));
+            return Self { memory: Some(group), processes: Some(processes), cpu: None, cores };
         }
         let bytes = memory.to_string();
         let memory = places.memory.as_ref().and_then(|parent| {
@@ -84,7 +95,11 @@ impl Cgroup {
         // One process is the helper's.
         let most = processes.saturating_add(1).to_string();
         let processes = places.pids.as_ref().and_then(|parent| one(parent, &name, &[("pids.max", &most)]));
-        Self { memory, processes }
+        let (period, quota) = (PERIOD.to_string(), quota.to_string());
+        let bounds = [("cpu.cfs_period_us", period.as_str()), ("cpu.cfs_quota_us", quota.as_str())];
+        let cpu = places.cpu.as_ref().and_then(|parent| one(parent, &name, &bounds));
+        let cores = cpu.is_some().then_some(cores.max(1));
+        Self { memory, processes, cpu, cores }
     }
 
     /// What a process writes itself to, to enter the groups. One that cannot be opened is left out.
@@ -101,7 +116,9 @@ impl Cgroup {
             (memory, processes) => {
                 let memory = memory.as_ref().and_then(|group| open(group, one(true)));
                 let processes = processes.as_ref().and_then(|group| open(group, one(false)));
-                memory.into_iter().chain(processes).collect()
+                let neither = Bounds { memory: false, processes: false };
+                let cpu = self.cpu.as_ref().and_then(|group| open(group, neither));
+                memory.into_iter().chain(processes).chain(cpu).collect()
             }
         }
     }
@@ -117,12 +134,20 @@ impl Cgroup {
             text.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count.trim() != "0"))
         })
     }
+
+    /// Whether the kernel has refused the job a process because it had as many as it may.
+    pub(super) fn out_of_processes(&self) -> bool {
+        let Some(group) = &self.processes else { return false };
+        fs::read_to_string(group.path.join("pids.events")).is_ok_and(|text| {
+            text.lines().any(|line| line.strip_prefix("max ").is_some_and(|count| count.trim() != "0"))
+        })
+    }
 }
 
 impl Drop for Cgroup {
     /// Ends what may be left in the groups, and removes them.
     fn drop(&mut self) {
-        for group in [&self.memory, &self.processes].into_iter().flatten() {
+        for group in [&self.memory, &self.processes, &self.cpu].into_iter().flatten() {
             if group.version == Version::Two {
                 let _ = fs::write(group.path.join("cgroup.kill"), "1");
             }
@@ -137,6 +162,7 @@ struct Places {
     unified: Option<PathBuf>,
     memory: Option<PathBuf>,
     pids: Option<PathBuf>,
+    cpu: Option<PathBuf>,
 }
 
 impl Places {
@@ -151,9 +177,13 @@ impl Places {
         })
     }
 
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.unified, &self.memory, &self.pids, &self.cpu].into_iter().flatten()
+    }
+
     /// Removes what a launcher that was killed has left behind.
     fn sweep(&self) {
-        for parent in [&self.unified, &self.memory, &self.pids].into_iter().flatten() {
+        for parent in self.all() {
             for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let pid = name.to_str().and_then(|name| name.strip_prefix("prunella-")?.split('-').next());
@@ -189,6 +219,7 @@ impl Places {
                 Some("cgroup2") => places.unified = group(""),
                 Some("cgroup") if controllers.contains(&"memory") => places.memory = group("memory"),
                 Some("cgroup") if controllers.contains(&"pids") => places.pids = group("pids"),
+                Some("cgroup") if controllers.contains(&"cpu") => places.cpu = group("cpu"),
                 _ => {}
             }
         }
@@ -200,13 +231,18 @@ fn one(parent: &Path, name: &str, settings: &[(&str, &str)]) -> Option<Group> {
     make(parent, name, Version::One, settings)
 }
 
-fn two(parent: &Path, name: &str, memory: u64, processes: u64) -> Option<Group> {
+/// The group, and whether it bounds processor time, too.
+fn two(parent: &Path, name: &str, memory: u64, processes: u64, quota: u64) -> Option<(Group, bool)> {
     let given = fs::read_to_string(parent.join("cgroup.controllers")).ok()?;
     if !["memory", "pids"].iter().all(|wanted| given.split_whitespace().any(|name| name == *wanted)) {
         return None;
     }
     // Refused where processes live in the parent itself; then there is no group to be had.
     let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
+    if given.split_whitespace().any(|name| name == "cpu") {
+        // By itself: a parent that may not hand it on still hands on the others.
+        let _ = open(&parent.join("cgroup.subtree_control")).and_then(|mut file| file.write_all(b"+cpu"));
+    }
     let (memory, processes) = (memory.to_string(), processes.saturating_add(1).to_string());
     let group = make(
         parent,
@@ -217,7 +253,16 @@ fn two(parent: &Path, name: &str, memory: u64, processes: u64) -> Option<Group> 
     for (file, value) in [("memory.swap.max", "0"), ("memory.oom.group", "1")] {
         let _ = fs::write(group.path.join(file), value);
     }
-    Some(group)
+    // Only there where the controller is.
+    let bound = open(&group.path.join("cpu.max"))
+        .and_then(|mut file| file.write_all(format!("{quota} {PERIOD}").as_bytes()))
+        .is_ok();
+    Some((group, bound))
+}
+
+/// A file of the kernel's, to be written to; none is made.
+fn open(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().append(true).open(path)
 }
 
 fn make(parent: &Path, name: &str, version: Version, settings: &[(&str, &str)]) -> Option<Group> {
@@ -264,8 +309,11 @@ mod tests {
     fn a_group_of_version_two_bounds_memory_without_swap_as_a_whole_and_processes() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
-        let group = two(parent.path(), "prunella-1-0", 4096, 10).unwrap();
-        assert_eq!(said(parent.path(), "cgroup.subtree_control"), "+memory +pids");
+        fs::write(parent.path().join("cgroup.subtree_control"), "").unwrap();
+        let (group, bound) = two(parent.path(), "prunella-1-0", 4096, 10, 200_000).unwrap();
+        assert_eq!(said(parent.path(), "cgroup.subtree_control"), "+memory +pids+cpu");
+        // In a plain folder there is no file of the controller's to write to.
+        assert!(!bound);
         for (file, value) in
             [("memory.max", "4096"), ("memory.swap.max", "0"), ("memory.oom.group", "1"), ("pids.max", "11")]
         {
@@ -273,7 +321,7 @@ mod tests {
         }
         let path = group.path.clone();
         let same = Group { path: path.clone(), version: Version::Two };
-        let groups = Cgroup { memory: Some(group), processes: Some(same) };
+        let groups = Cgroup { memory: Some(group), processes: Some(same), cpu: None, cores: None };
         fs::write(path.join("cgroup.procs"), "").unwrap();
         let entrances = groups.entrances();
         assert_eq!(entrances.len(), 1);
@@ -291,7 +339,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         for given in ["hugetlb\n", "memory\n", "pids\n", ""] {
             fs::write(parent.path().join("cgroup.controllers"), given).unwrap();
-            assert!(two(parent.path(), "x", 1, 1).is_none(), "{given:?}");
+            assert!(two(parent.path(), "x", 1, 1, 1).is_none(), "{given:?}");
         }
         assert!(!parent.path().join("x").exists());
     }
@@ -305,10 +353,17 @@ mod tests {
             fs::write(group.path.join("cgroup.procs"), "").unwrap();
         }
         fs::write(memory.path.join("memory.oom_control"), "under_oom 0\noom_kill 2\n").unwrap();
-        let groups = Cgroup { memory: Some(memory), processes: Some(processes) };
+        let cpu = one(parent.path(), "cpu", &[("cpu.cfs_quota_us", "100000")]).unwrap();
+        fs::write(cpu.path.join("cgroup.procs"), "").unwrap();
+        fs::write(processes.path.join("pids.events"), "max 0\n").unwrap();
+        let path = processes.path.clone();
+        let groups =
+            Cgroup { memory: Some(memory), processes: Some(processes), cpu: Some(cpu), cores: Some(1) };
         let bounds: Vec<Bounds> = groups.entrances().into_iter().map(|(bounds, _)| bounds).collect();
         let one = |memory| Bounds { memory, processes: !memory };
-        assert_eq!(bounds, [one(true), one(false)]);
-        assert!(groups.out_of_memory());
+        assert_eq!(bounds, [one(true), one(false), Bounds { memory: false, processes: false }]);
+        assert!(groups.out_of_memory() && !groups.out_of_processes());
+        fs::write(path.join("pids.events"), "max 7\n").unwrap();
+        assert!(groups.out_of_processes());
     }
 }

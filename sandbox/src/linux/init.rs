@@ -143,10 +143,11 @@ fn prepare_and_run(
     root::write_own_files(&order.spec, &blobs.files)?;
     let start = repo::prepare(&order.spec, &blobs.edits, &built)?;
     root::seal(&built)?;
+    let input = command::input(&blobs.input)?;
     drop(blobs);
     let channel: Option<OwnedFd> = order.channel.take();
     command::confine(filters.of(order.spec.loopback || order.spec.host_network)?)?;
-    let child = command::start(wire, &order.spec, channel)?;
+    let child = command::start(wire, &order.spec, channel, input)?;
     command::keep_little()?;
     supervise::watch(wire, &order.spec, child, &built, &start, memory_is_bounded)
 }

@@ -102,7 +102,7 @@ pub(super) fn run(server: &Server, spec: &Spec, blobs: &[u8], job: &Job) -> Resu
     let mut streams = Streams::new(sources).map_err(io("streams"))?;
 
     server.run()?;
-    let cgroup = Cgroup::new(spec.memory, spec.processes);
+    let cgroup = Cgroup::new(spec.memory, spec.processes, job.limits.cores);
     let (groups, entrances): (Vec<_>, Vec<_>) = cgroup.entrances().into_iter().unzip();
     let owner = matches!(spec.identity, Identity::Drop(_)) && !spec.copy;
     let owner = owner.then(|| std::fs::metadata(&spec.tree).ok()).flatten();
@@ -143,10 +143,12 @@ pub(super) fn run(server: &Server, spec: &Spec, blobs: &[u8], job: &Job) -> Resu
             (_, Ok(())) => Failed::new("helper", "ended before it said anything"),
         });
     }
-    let oom = cgroup.out_of_memory();
+    let (oom, refused, cores) = (cgroup.out_of_memory(), cgroup.out_of_processes(), cgroup.cores);
     // The group goes last, when it is empty.
     drop(cgroup);
-    Ok(run.report(streams, reason, oom, ended, job))
+    let mut report = run.report(streams, reason, oom, refused, ended, job);
+    report.usage.cores = cores;
+    Ok(report)
 }
 
 impl Run {
@@ -283,6 +285,7 @@ impl Run {
         streams: Streams,
         reason: Option<Reason>,
         oom: bool,
+        refused: bool,
         ended: Instant,
         job: &Job,
     ) -> Report {
@@ -319,6 +322,8 @@ impl Run {
             End::OutputLimit
         } else if self.stopped == Some(Stop::Disk) || done.signal == Some(libc::SIGXFSZ) {
             End::DiskLimit
+        } else if refused && done.code != Some(0) {
+            End::ProcessLimit
         } else if done.signal == Some(libc::SIGSYS) {
             End::Denied { what: "a system call of a foreign interface".into() }
         } else if let Some(code) = done.code {
@@ -338,6 +343,7 @@ impl Run {
                 wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
                 cpu_ms: done.cpu_ms,
                 peak_memory: done.peak_memory,
+                cores: None,
             },
         }
     }

@@ -46,8 +46,9 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
         });
         edits.push(SpecEdit { path: edit.path.clone(), length, executable: edit.executable });
     }
+    blobs.extend_from_slice(&job.input);
     if blobs.len() as u64 > MAX_SPEC {
-        return Err("files and edits are larger than a job may be".into());
+        return Err("files, edits and input are larger than a job may be".into());
     }
     let spec = Spec {
         identity,
@@ -62,6 +63,7 @@ pub(super) fn order(job: &Job, identity: Identity, copy: bool) -> Result<(Spec, 
         mounts: mounts::resolved(job)?,
         files,
         edits,
+        input: job.input.len() as u64,
         protect: job.protect.clone(),
         cpu_seconds: job.limits.cpu.as_secs().max(1),
         memory: job.limits.memory,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Changes with every change of these types, so that a helper of another build is refused rather than misread.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 
 /// Most bytes a spec or its blobs may have.
 pub(crate) const MAX_SPEC: u64 = 512 << 20;
@@ -81,6 +81,8 @@ pub(crate) struct Spec {
     pub(crate) files: Vec<SpecFile>,
     /// Changes to the tree.
     pub(crate) edits: Vec<SpecEdit>,
+    /// Bytes of the command's standard input: the last of the blobs.
+    pub(crate) input: u64,
     /// Paths of the tree that stay as they are.
     pub(crate) protect: Vec<String>,
     /// CPU seconds of one process.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wasmtime::{Linker, ResourceLimiter};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::channel;
@@ -69,7 +70,7 @@ impl ResourceLimiter for Cap {
 }
 
 /// The guest of an order.
-pub(super) fn guest(spec: &Spec, frames: &Arc<Frames>) -> Result<Guest, String> {
+pub(super) fn guest(spec: &Spec, frames: &Arc<Frames>, input: Vec<u8>) -> Result<Guest, String> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&spec.args);
     for (name, value) in &spec.env {
@@ -78,6 +79,7 @@ pub(super) fn guest(spec: &Spec, frames: &Arc<Frames>) -> Result<Guest, String> 
     if spec.channel {
         wasi.env("PRUNELLA_CHANNEL", format!("/dev/{}", channel::NAME));
     }
+    wasi.stdin(MemoryInputPipe::new(input));
     wasi.stdout(Printed::new(frames, Stream::Out)).stderr(Printed::new(frames, Stream::Err));
     // No address is allowed by itself; this leaves no socket to ask for one.
     wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);

@@ -25,7 +25,7 @@ const MAX_ORDER: u64 = 64 << 20;
 /// The whole `main` of the host program; never returns.
 pub(crate) fn main() -> ! {
     let frames = Arc::new(Frames::new(u64::MAX));
-    let done = order().and_then(|spec| run(spec, &frames)).unwrap_or_else(|message| Done {
+    let done = order().and_then(|(spec, input)| run(spec, input, &frames)).unwrap_or_else(|message| Done {
         stopped: Stopped::NotStarted(message),
         wall_ms: 0,
         memory: 0,
@@ -34,8 +34,8 @@ pub(crate) fn main() -> ! {
     std::process::exit(0)
 }
 
-/// The order: in the file that is named, or the first line of standard input.
-fn order() -> Result<Spec, String> {
+/// The order: in the file that is named, or first on standard input. What follows there is the guest's.
+fn order() -> Result<(Spec, Vec<u8>), String> {
     let text = match std::env::args_os().next_back().filter(|argument| Path::new(argument).is_absolute()) {
         Some(path) if std::env::args_os().len() > 1 => {
             std::fs::read(path).map_err(|e| format!("order: {e}"))?
@@ -54,10 +54,12 @@ fn order() -> Result<Spec, String> {
     if spec.protocol != PROTOCOL {
         return Err("the host program is of another version than the sandbox".into());
     }
-    Ok(spec)
+    let mut input = Vec::new();
+    std::io::stdin().take(spec.input).read_to_end(&mut input).map_err(|e| format!("input: {e}"))?;
+    Ok((spec, input))
 }
 
-fn run(spec: Spec, frames: &Arc<Frames>) -> Result<Done, String> {
+fn run(spec: Spec, input: Vec<u8>, frames: &Arc<Frames>) -> Result<Done, String> {
     if let Some(own) = &spec.own {
         bound(own)?;
         let place = own.place.clone();
@@ -73,7 +75,7 @@ fn run(spec: Spec, frames: &Arc<Frames>) -> Result<Done, String> {
     drop(compiled);
     let mut linker: Linker<Guest> = Linker::new(&engine);
     guest::link(&mut linker, spec.channel).map_err(|e| format!("the guest's interface: {e:#}"))?;
-    let mut store = Store::new(&engine, guest::guest(&spec, frames)?);
+    let mut store = Store::new(&engine, guest::guest(&spec, frames, input)?);
     store.limiter(|guest| &mut guest.cap);
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);

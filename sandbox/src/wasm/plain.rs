@@ -101,6 +101,7 @@ fn follow(
     let _ = stdin
         .write_all(&(order.len() as u64).to_le_bytes())
         .and_then(|()| stdin.write_all(&order))
+        .and_then(|()| stdin.write_all(&job.input))
         .and_then(|()| stdin.flush());
     // The host counts exactly; this bounds a host that does not, with room for the frames around single bytes.
     let most = job.limits.output_max.saturating_mul(8).saturating_add(64 << 20);

@@ -45,12 +45,14 @@ pub(super) fn run(wall: &dyn Sandbox, host: &Host<'_>, mut spec: Spec, job: &Job
         argv,
         mounts,
         files,
+        input: job.input.clone(),
         protect: job.protect.clone(),
         limits: Limits {
             wall: job.limits.wall + START,
             cpu: job.limits.cpu + START,
             memory: job.limits.memory.saturating_add(OWN_MEMORY),
             processes: OWN_THREADS,
+            cores: job.limits.cores,
             output_keep: usize::try_from(frames).unwrap_or(usize::MAX),
             output_max: frames,
             disk: job.limits.disk,
@@ -75,6 +77,7 @@ pub(super) fn run(wall: &dyn Sandbox, host: &Host<'_>, mut spec: Spec, job: &Job
     let mut report = report(said, ended, isolation);
     report.changed = changed;
     report.usage.cpu_ms = usage.cpu_ms;
+    report.usage.cores = usage.cores;
     report
 }
 

@@ -9,7 +9,7 @@ use crate::capture::Capture;
 use crate::report::Output;
 
 /// Changes with everything below.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// What a host process is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub(super) struct Spec {
     pub(super) output: u64,
     /// Whether it has a channel for records.
     pub(super) channel: bool,
+    /// Bytes of the host's standard input (after the order, where that comes so) that are the guest's.
+    pub(super) input: u64,
     /// Limits that the process puts on itself, where nobody else does.
     pub(super) own: Option<Own>,
 }

@@ -24,6 +24,51 @@ fn a_job_runs_over_a_copy_and_its_changes_are_told() {
 }
 
 #[test]
+fn a_job_reads_its_input_to_the_end() {
+    let stand_in = StandIn::new();
+    let (_tree, mut job) = shell("cat; cat");
+    job.input = b"one\ntwo\n".to_vec();
+    assert_eq!(stand_in.sandbox().run(&job).stdout.text(), "one\ntwo\n");
+    assert!(stand_in.get("words").contains("\n--interactive\n"));
+    job.input.clear();
+    assert_eq!(stand_in.sandbox().run(&job).stdout.text(), "");
+    assert!(!stand_in.get("words").contains("--interactive"));
+}
+
+#[test]
+fn what_a_killed_owner_left_is_swept_away_at_the_next_start() {
+    let stand_in = StandIn::new();
+    let (_tree, job) = shell("true");
+    assert_eq!(stand_in.sandbox().run(&job).end, End::Exited { code: 0 });
+    let words = stand_in.get("words");
+    let (place, _) =
+        words.lines().find_map(|line| line.strip_prefix("prunella.owner=")?.split_once(':')).unwrap();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let dead = child.id();
+    child.wait().unwrap();
+    let living = std::process::id();
+    stand_in.put(
+        "left",
+        &format!(
+            "prunella-dead {place}:{dead}\nprunella-living {place}:{living}\nprunella-elsewhere other:{dead}\n\
+             somebodys {place}:{dead}\nprunella-../x {place}:{dead}\nprunella-unowned \n"
+        ),
+    );
+    let copy = std::env::temp_dir().join("prunella-dead");
+    std::fs::create_dir_all(copy.join("repo")).unwrap();
+    stand_in.put("log", "");
+    let sandbox = stand_in.sandbox();
+    assert_eq!(sandbox.run(&job).end, End::Exited { code: 0 });
+    assert_eq!(sandbox.run(&job).end, End::Exited { code: 0 });
+    let log = stand_in.get("log");
+    assert_eq!(log.matches("rm --force --volumes prunella-dead\n").count(), 1, "once a start: {log}");
+    for kept in ["living", "elsewhere", "somebodys", "../x", "unowned"] {
+        assert!(!log.contains(kept), "{kept}: {log}");
+    }
+    assert!(!copy.exists());
+}
+
+#[test]
 fn the_channel_is_the_first_stream_and_what_is_printed_the_second() {
     let stand_in = StandIn::new();
     let (_tree, mut job) = shell("echo printed; echo record >&$PRUNELLA_FD; echo complaint >&2");

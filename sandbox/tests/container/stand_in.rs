@@ -37,7 +37,7 @@ run)
     cd "$repo"
     if [ -e "$here/broken" ]; then echo "docker: Error response from daemon: no space" >&2; exit 125; fi
     # Noted by itself before it begins, so that whoever ends it knows whom.
-    setsid /bin/sh -c 'echo $$ > "$0"; exec /bin/sh "$@"' "$here/$name.pid" "$@" &
+    setsid /bin/sh -c 'echo $$ > "$0"; exec /bin/sh "$@"' "$here/$name.pid" "$@" <&0 &
     wait $!
     code=$?
     oom=false
@@ -50,6 +50,7 @@ kill|rm)
     for name; do :; done
     kill -9 -- -$(cat "$here/$name.pid") 2>/dev/null
     exit 0 ;;
+ps) cat "$here/left" 2>/dev/null ;;
 inspect) cat "$here/state" ;;
 esac
 "#;

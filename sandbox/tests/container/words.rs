@@ -15,7 +15,10 @@ fn words(stand_in: &StandIn) -> String {
     let user = lines.clone().skip_while(|line| *line != "--user").nth(1).unwrap().to_owned();
     let top = std::env::temp_dir().join(&name).display().to_string();
     assert_eq!(lines.next(), Some("run"));
-    text.replace(&top, "PLACE").replace(&name, "NAME").replace(&user, "USER")
+    let owner = text.lines().find(|line| line.starts_with("prunella.owner=")).unwrap().to_owned();
+    let number = format!(":{}", std::process::id());
+    assert!(owner.ends_with(&number), "{owner}");
+    text.replace(&owner, "OWNER").replace(&top, "PLACE").replace(&name, "NAME").replace(&user, "USER")
 }
 
 #[test]
@@ -43,6 +46,8 @@ fn the_command_is_hardened_in_every_way_that_engines_know() {
 NAME
 --label
 prunella.sandbox=1
+--label
+OWNER
 --pull
 never
 --log-driver

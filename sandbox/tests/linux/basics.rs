@@ -31,6 +31,13 @@ fn a_command_starts_in_its_folder_with_no_input_and_no_other_descriptor() {
 }
 
 #[test]
+fn what_a_command_is_to_read_lies_in_no_file() {
+    let mut case = shell("cat | wc -c; cat | wc -c; find /tmp /home /dev/shm -type f");
+    case.job.input = vec![b'x'; 3 << 20];
+    assert_eq!(case.output(), "3145728\n0\n");
+}
+
+#[test]
 fn the_environment_is_the_base_and_what_the_job_adds() {
     let mut case = shell("env");
     case.job.env.insert("ADDED".into(), "by the job".into());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use prunella_sandbox::{End, Report};
+use prunella_sandbox::{End, Isolation, Report};
 
 use super::common::{Case, alive, python, shell};
 
@@ -36,6 +36,46 @@ fn a_spinning_command_that_ignores_the_signal_is_ended_too() {
     let mut case = python("import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass");
     case.job.limits.cpu = Duration::from_secs(1);
     assert_eq!(soon(&case).end, End::CpuTimedOut);
+}
+
+#[test]
+fn whoever_ends_badly_for_want_of_processes_is_told_so() {
+    let script = "
+import os, sys, time
+for _ in range(100):
+    try:
+        if os.fork() == 0: time.sleep(30); os._exit(0)
+    except OSError: sys.exit(int(sys.argv[1]))
+";
+    for (code, bound) in [("7", End::ProcessLimit), ("0", End::Exited { code: 0 })] {
+        let mut case = python(script);
+        case.job.argv.push(code.into());
+        case.job.limits.processes = 20;
+        let report = soon(&case);
+        // Where no control group counts them, the status is all there is.
+        let free = matches!(&report.isolation, Isolation::Reduced { missing } if missing.iter().any(|part| part.contains("for processes")));
+        let expected = if free { End::Exited { code: code.parse().unwrap() } } else { bound };
+        assert_eq!(report.end, expected, "{}", report.stderr.text());
+    }
+}
+
+#[test]
+fn a_job_keeps_no_more_processors_busy_than_it_may() {
+    let script = "
+import os, time
+until = time.monotonic() + 1
+for _ in range(3): os.fork()
+while time.monotonic() < until: pass
+";
+    let mut case = python(&format!("{script}\ntime.sleep(0.5)"));
+    case.job.limits.cores = 1;
+    let report = soon(&case);
+    assert_eq!(report.end, End::Exited { code: 0 }, "{}", report.stderr.text());
+    // Nothing to hold it to where no control group for processor time can be had.
+    if let Some(cores) = report.usage.cores {
+        assert_eq!(cores, 1);
+        assert!(report.usage.cpu_ms <= report.usage.wall_ms * 5 / 4, "{:?}", report.usage);
+    }
 }
 
 #[test]
@@ -104,7 +144,7 @@ fn an_endless_fork_bomb_is_ended() {
     case.job.limits.processes = 40;
     case.job.limits.wall = Duration::from_millis(500);
     let end = soon(&case).end;
-    assert!(matches!(end, End::TimedOut | End::Exited { .. }), "{end:?}");
+    assert!(matches!(end, End::TimedOut | End::ProcessLimit | End::Exited { .. }), "{end:?}");
     assert_eq!(alive("bomb-7131"), 0);
 }
 

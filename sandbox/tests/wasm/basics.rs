@@ -40,6 +40,15 @@ print('out'); print('err', file=sys.stderr)
 }
 
 #[test]
+fn a_job_reads_its_input_to_the_end() {
+    for (name, sandbox) in all() {
+        let mut case = python("import sys; print(len(sys.stdin.read()), repr(sys.stdin.read()))");
+        case.job.input = vec![b'x'; 200_000];
+        assert_eq!(case.output(&sandbox), "200000 ''\n", "{name}");
+    }
+}
+
+#[test]
 fn a_job_starts_where_it_is_told_to() {
     for (name, sandbox) in all() {
         let mut case = python("print(open('b.txt').read(), open('/repo/a.txt').read())");

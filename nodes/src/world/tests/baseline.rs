@@ -5,7 +5,7 @@ mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prunella_engine::{EffectError, canonical};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::Tester;
 use super::canary::Canaries;
 use super::command::{Command, without_choice};
-use super::jobs::{Step, harness_hash};
+use super::jobs::{Ran, Step, harness_hash};
 use super::records::{Broken, Failure, Outcome};
 use super::runners::names;
 use super::runners::prepare::Preparation;
@@ -59,6 +59,9 @@ pub(crate) struct Data {
     /// Files of the repository that take canaries, for a runner that is not ours.
     #[serde(default)]
     pub(crate) canary_files: Vec<String>,
+    /// The seed of the second run's order: that of every later second run, too.
+    #[serde(default)]
+    pub(crate) order: u32,
     /// What was enforced.
     pub(crate) isolation: String,
 }
@@ -77,9 +80,30 @@ pub(crate) struct Prepared {
     pub(crate) test_dir: String,
     /// What both runs found.
     pub(crate) data: Data,
+    /// Steps over the plain base, by what they are: every candidate asks for the same.
+    pub(crate) known: Mutex<BTreeMap<String, Arc<Ran>>>,
 }
 
 impl Prepared {
+    /// What steps over the plain base came to: known, or found out by `run`. `key` is everything that they hang on.
+    pub(crate) fn once(
+        &self,
+        key: &serde_json::Value,
+        run: impl FnOnce() -> Result<Ran, EffectError>,
+    ) -> Result<Arc<Ran>, EffectError> {
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = canonical::hash(key);
+        if let Some(known) = lock().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let ran = Arc::new(run()?);
+        // What broke off may go well another time.
+        if ran.incomplete().is_none() && ran.steps.steps.iter().all(|step| step.incomplete().is_none()) {
+            lock().insert(key, Arc::clone(&ran));
+        }
+        Ok(ran)
+    }
+
     /// Ids of the tests that have `outcome` in both runs.
     pub(crate) fn having(&self, outcome: Outcome) -> impl Iterator<Item = &str> {
         self.data
@@ -114,9 +138,10 @@ impl Prepared {
         }
     }
 
-    /// The whole suite as a step.
-    pub(crate) fn suite(&self, extra: Vec<String>, limit: f64) -> Step {
-        suite(&self.settings, &self.data.overridden, extra, limit)
+    /// The whole suite as a step, in the order that tests have where the hash seed is `seed`.
+    pub(crate) fn suite(&self, extra: Vec<String>, limit: f64, seed: u32) -> Step {
+        let order = order_of(seed, self.data.order);
+        Step { order, ..suite(&self.settings, &self.data.overridden, extra, limit) }
     }
 
     /// Tests of one file as a step: all of them, or those in `ids`.
@@ -157,6 +182,11 @@ impl Prepared {
         words.splice(at..at, self.data.overridden.iter().cloned());
         words
     }
+}
+
+/// The first run keeps the runner's own order, the second has another.
+fn order_of(seed: u32, order: u32) -> Option<u32> {
+    (seed != 0).then_some(order)
 }
 
 fn pytest_args(options: &[String], overridden: &[String]) -> Vec<String> {
@@ -251,21 +281,23 @@ impl Tester {
             "kit": settings.kit.stamp(),
         }));
         let kept = self.cache.join("baselines").join(format!("{key}.json"));
-        let data =
-            match std::fs::read(&kept).ok().and_then(|bytes| serde_json::from_slice::<Data>(&bytes).ok()) {
-                Some(data) => data,
-                None => {
-                    let data = match settings.command.foreign() {
-                        Some(foreign) => self.measure_foreign(&settings, foreign, &tree, &files)?,
-                        None => self.measure(&settings, &tree, &files)?,
-                    };
-                    keep(&kept, &data);
-                    data
-                }
-            };
+        let data = match self.sealed.read::<Data>(&kept) {
+            Some(data) => data,
+            None => {
+                // By the tree, so that whoever asks again gets the same.
+                let order = tree_id.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(1);
+                let data = match settings.command.foreign() {
+                    Some(foreign) => self.measure_foreign(&settings, foreign, &tree, &files, order)?,
+                    None => self.measure(&settings, &tree, &files, order)?,
+                };
+                self.sealed.keep(&kept, &data);
+                data
+            }
+        };
         let test_dir =
             test_dir(data.tests.values().map(|test| test.path.as_str()), &files, &self.repo.subfolder);
-        let prepared = Arc::new(Prepared { settings, tree, tree_id, files, test_dir, data });
+        let prepared =
+            Arc::new(Prepared { settings, tree, tree_id, files, test_dir, data, known: Mutex::default() });
         lock().insert(memory, Arc::clone(&prepared));
         Ok(prepared)
     }
@@ -352,16 +384,5 @@ pub(crate) fn failed_test(id: &str, path: &str, failure: Option<&Failure>) -> Fa
                 ..Frame::default()
             })
             .collect(),
-    }
-}
-
-/// A cache that cannot be written costs time, not truth.
-pub(crate) fn keep(path: &std::path::Path, data: &impl Serialize) {
-    if let (Some(folder), Ok(bytes)) = (path.parent(), serde_json::to_vec(data)) {
-        let _ = std::fs::create_dir_all(folder);
-        let draft = path.with_extension(format!("{}.draft", super::canary::token()));
-        if std::fs::write(&draft, bytes).is_ok() {
-            let _ = std::fs::rename(&draft, path);
-        }
     }
 }

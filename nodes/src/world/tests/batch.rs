@@ -1,13 +1,15 @@
 //! Many candidates against one test: one start of the sandbox and of the runner, one forked process a candidate.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prunella_engine::EffectError;
 use serde_json::{Value, json};
 
 use super::Tester;
-use super::jobs::{Start, Step};
-use super::probe::outcomes;
+use super::baseline::Prepared;
+use super::jobs::{Ran, Start, Step};
+use super::probe::outcome;
 use super::workers::workers;
 use crate::effects::ProbeOutcome;
 use crate::types::Reproduction;
@@ -33,6 +35,13 @@ pub struct BatchRequest {
     pub per_candidate_limit: Duration,
 }
 
+/// What became of one candidate of a batch.
+pub(super) struct Tried {
+    pub(super) outcome: ProbeOutcome,
+    /// Whether it came to that by itself: the run is whole, and no other candidate left anything behind for it.
+    pub(super) sure: bool,
+}
+
 impl Tester {
     /// Runs the reproduction, and nothing else, with each candidate: one outcome each, in order.
     ///
@@ -41,6 +50,11 @@ impl Tester {
     /// # Errors
     /// As [`Tester::baseline`].
     pub fn batch(&self, request: &BatchRequest) -> Result<Vec<ProbeOutcome>, EffectError> {
+        Ok(self.try_all(request)?.into_iter().map(|tried| tried.outcome).collect())
+    }
+
+    /// [`Self::batch`], with how far each outcome can be trusted.
+    pub(super) fn try_all(&self, request: &BatchRequest) -> Result<Vec<Tried>, EffectError> {
         let base = self.prepare(&request.commit, request.command.as_deref())?;
         let reproduction = &request.reproduction;
         let generated = (!reproduction.source.is_empty())
@@ -62,31 +76,54 @@ impl Tester {
             base.one_file(&reproduction.path, Some(vec![reproduction.test_id.clone()]), limit.max(30.0));
         warm.files = generated.into_iter().collect();
         warm.learn = true;
+        let laid: BTreeSet<String> =
+            steps.iter().flat_map(|step| &step.files).map(|(path, _)| path.clone()).collect();
+        // Where each has a sandbox of its own, there is nothing that they share.
+        let apart = !self.launcher.forks();
+        self.spread(&base, steps, warm, &|ran, number| {
+            let step = ran.steps.step(number);
+            let mut outcome = outcome(&step, &reproduction.path);
+            if let (None, Some(why)) = (&step.done, ran.incomplete()) {
+                outcome.problem = why;
+            }
+            let left = ran.report.changed.iter().all(|change| laid.contains(&change.path));
+            let shared = step.done.as_ref().is_none_or(|done| done.shared);
+            let sure = step.incomplete().or(step.forged()).is_none() && (apart || (left && !shared));
+            Tried { outcome, sure }
+        })
+    }
+
+    /// Runs steps over the plain base, as many starts at once as there are workers, each after a step that warms.
+    /// Gives what `read` makes of each step (of a start, by its number there), in order.
+    pub(super) fn spread<T: Send>(
+        &self,
+        base: &Prepared,
+        steps: Vec<Step>,
+        warm: Step,
+        read: &(dyn Fn(&Ran, usize) -> T + Sync),
+    ) -> Result<Vec<T>, EffectError> {
         let workers = workers(1).min(MAX_WORKERS);
         let size = steps.len().div_ceil(workers).clamp(1, CHUNK);
         let chunks: Vec<&[Step]> = steps.chunks(size).collect();
         let mut out = Vec::with_capacity(steps.len());
-        // As many starts at once as there are workers; answers keep the order of the candidates.
         for group in chunks.chunks(workers) {
-            let ran: Vec<Result<Vec<ProbeOutcome>, EffectError>> = std::thread::scope(|scope| {
-                let (base, warm) = (&base, &warm);
+            let ran: Vec<Result<Ran, EffectError>> = std::thread::scope(|scope| {
+                let warm = &warm;
+                let start = |chunk: &[Step]| Start {
+                    tree: &base.tree,
+                    settings: &base.settings,
+                    edits: Vec::new(),
+                    protect: Vec::new(),
+                    steps: chunk.to_vec(),
+                    seed: 0,
+                    // One alone would only run twice.
+                    warm: (chunk.len() > 1).then(|| warm.clone()),
+                };
                 let running: Vec<_> = group
                     .iter()
                     .map(|chunk| {
-                        scope.spawn(move || {
-                            let steps = chunk.to_vec();
-                            let paths = vec![&*reproduction.path; steps.len()];
-                            let ran = self.launcher.run(Start {
-                                tree: &base.tree,
-                                settings: &base.settings,
-                                edits: Vec::new(),
-                                protect: Vec::new(),
-                                steps,
-                                seed: 0,
-                                warm: Some(warm.clone()),
-                            })?;
-                            Ok(outcomes(&ran, &paths))
-                        })
+                        let start = start(chunk);
+                        scope.spawn(move || self.launcher.run(start))
                     })
                     .collect();
                 running
@@ -98,8 +135,9 @@ impl Tester {
                     })
                     .collect()
             });
-            for outcomes in ran {
-                out.extend(outcomes?);
+            for (ran, chunk) in ran.into_iter().zip(group) {
+                let ran = ran?;
+                out.extend((0..chunk.len()).map(|number| read(&ran, number)));
             }
         }
         Ok(out)

@@ -71,13 +71,7 @@ impl Tester {
             }
         };
         let kept = self.comparison(commit, command)?;
-        let write = || -> std::io::Result<()> {
-            if let Some(folder) = kept.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            std::fs::write(&kept, serde_json::to_vec(&comparison)?)
-        };
-        write().map_err(|e| {
+        self.sealed.write(&kept, &comparison).map_err(|e| {
             EffectError::new("tests.cache", super::STORE, format!("write {}: {e}", kept.display()))
         })?;
         Ok(comparison)
@@ -92,8 +86,7 @@ impl Tester {
         commit: &str,
         command: Option<&[String]>,
     ) -> Result<Option<Comparison>, EffectError> {
-        let kept = self.comparison(commit, command)?;
-        Ok(std::fs::read(kept).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        Ok(self.sealed.read(&self.comparison(commit, command)?))
     }
 
     /// Where a comparison is kept: by the tree, and by everything that the tests here depend on.

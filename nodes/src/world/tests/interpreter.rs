@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UNSTARTABLE;
 use super::jobs::{Launcher, Plan};
+use super::runners::prepare;
 use crate::world::git::GitRepo;
 
 /// What an interpreter says of itself.
@@ -119,6 +120,41 @@ impl Search<'_> {
             )
             .help("name one with --python, or with `tests: {python: …}` in prunella.yaml")
         })
+    }
+
+    /// Whether the sandbox brings an interpreter along.
+    pub(crate) fn brings(&self) -> bool {
+        self.launcher.python().is_some()
+    }
+
+    /// Whether an interpreter is that of an environment which the user made for the repository.
+    pub(crate) fn own(&self, repo: &GitRepo, found: &Interpreter) -> bool {
+        found.exe.starts_with(&repo.root) || self.virtual_env.is_some_and(|env| found.exe.starts_with(env))
+    }
+
+    /// The interpreter of the environment in `folder` that was prepared with `base`.
+    ///
+    /// # Errors
+    /// Exit 15 when it does not run; 31 when the sandbox cannot start.
+    pub(crate) fn prepared(
+        &self,
+        base: &Interpreter,
+        folder: &Path,
+        pythonpath: &[String],
+        extra: &[Mount],
+    ) -> Result<Interpreter, EffectError> {
+        let mount = Mount { host: folder.to_owned(), guest: prepare::PREPARED.into() };
+        let mut extra = extra.to_vec();
+        extra.push(mount.clone());
+        let mut found = self
+            .ask(prepare::environment(), base.mounts.clone(), pythonpath, &extra, &[])?
+            .map_err(|why| {
+                let why = format!("the prepared environment in {} does not run: {why}", folder.display());
+                EffectError::new("tests.interpreter", UNSTARTABLE, why)
+                    .help("delete that folder, so that it is made anew")
+            })?;
+        found.mounts.push(mount);
+        Ok(found)
     }
 
     /// The interpreter that the sandbox brings along. One that has no packages of its own is lent those of the first

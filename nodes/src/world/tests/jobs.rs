@@ -1,6 +1,6 @@
 //! Turns what is to be run into a job for the sandbox, and its report into records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,9 @@ const HARNESS: &[(&str, &str)] = &[
     ("prunella_apart.py", include_str!("harness/prunella_apart.py")),
     ("prunella_child.py", include_str!("harness/prunella_child.py")),
     ("prunella_facts.py", include_str!("harness/prunella_facts.py")),
+    ("prunella_files.py", include_str!("harness/prunella_files.py")),
+    ("prunella_ground.py", include_str!("harness/prunella_ground.py")),
+    ("prunella_orders.py", include_str!("harness/prunella_orders.py")),
     ("prunella_pytest.py", include_str!("harness/prunella_pytest.py")),
     ("prunella_solo.py", include_str!("harness/prunella_solo.py")),
     ("prunella_trace.py", include_str!("harness/prunella_trace.py")),
@@ -49,20 +52,59 @@ pub(crate) struct Plan {
     pub(crate) subfolder: String,
     /// Folders that modules are found in.
     pub(crate) pythonpath: Vec<String>,
-    /// What to run, one process each.
+    /// What to run, one process each; told one by one, each when it is its turn.
+    #[serde(skip)]
     pub(crate) steps: Vec<Step>,
     /// Tests to make twins of.
     pub(crate) wanted: Vec<Value>,
     /// A step over the plain base that is run first, unreported, so that the others start warm.
+    #[serde(skip)]
     pub(crate) warm: Option<Step>,
     /// Folders of installed packages, where the interpreter has none of its own.
     pub(crate) sites: Vec<String>,
+}
+
+/// The first of what the harness reads.
+#[derive(Serialize)]
+struct Head<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    /// How many steps follow.
+    steps: usize,
+    /// Whether the step that warms comes before them.
+    warm: bool,
+    /// Files that any of the steps changes, where it warms.
+    shared: BTreeSet<&'a str>,
+    /// Whether any step has the code in a process of its own, is traced, has an order: what is loaded for it.
+    apart: bool,
+    trace: bool,
+    order: bool,
 }
 
 impl Plan {
     /// A plan that runs no tests.
     pub(crate) fn asking(what: &'static str) -> Self {
         Self { what, runner: "unittest", ..Self::default() }
+    }
+
+    /// As the harness reads it from standard input: parts with their lengths, the plan and then each step.
+    pub(super) fn orders(&self) -> Result<Vec<u8>, EffectError> {
+        let files = self.steps.iter().flat_map(|step| &step.files).map(|(path, _)| path.as_str());
+        let shared = if self.warm.is_some() { files.collect() } else { BTreeSet::new() };
+        let any = |has: fn(&Step) -> bool| self.steps.iter().any(has);
+        let head = Head {
+            plan: self,
+            steps: self.steps.len(),
+            warm: self.warm.is_some(),
+            shared,
+            apart: any(|step| !step.apart.is_empty()),
+            trace: any(|step| !step.trace.is_empty()),
+            order: any(|step| step.order.is_some()),
+        };
+        let mut out = Vec::new();
+        order(&mut out, &head)?;
+        self.warm.iter().chain(&self.steps).try_for_each(|step| order(&mut out, step))?;
+        Ok(out)
     }
 }
 
@@ -75,6 +117,8 @@ pub(crate) struct Step {
     pub(crate) args: Vec<String>,
     /// unittest's.
     pub(crate) unittest: Option<Unittest>,
+    /// The seed of the order that tests run in; nothing for the runner's own.
+    pub(crate) order: Option<u32>,
     /// Only these tests.
     pub(crate) ids: Option<Vec<String>>,
     /// Files to collect beside what the arguments name.
@@ -89,6 +133,8 @@ pub(crate) struct Step {
     pub(crate) only: bool,
     /// Test modules, when they are to run in another process than the code under test; empty for one process.
     pub(crate) apart: Vec<String>,
+    /// Whether the code's process is then given a copy of the tree that it may write to.
+    pub(crate) copy: bool,
 }
 
 /// Everything about one start of the sandbox.
@@ -130,6 +176,7 @@ impl Ran {
             End::OutOfMemory => Some("the memory was used up".to_owned()),
             End::OutputLimit => Some("too much was printed".to_owned()),
             End::DiskLimit => Some("too much was written".to_owned()),
+            End::ProcessLimit => Some("too many processes were started".to_owned()),
             End::Denied { what } => Some(format!("a forbidden system call was made ({what})")),
             End::Signalled { signal } => Some(format!("the test harness was ended by signal {signal}")),
             End::CouldNotStart { message, .. } => Some(message.clone()),
@@ -193,7 +240,8 @@ impl Launcher {
             env,
             cwd: String::new(),
             mounts: settings.mounts.clone(),
-            files: files(&plan)?,
+            files: harness(),
+            input: plan.orders()?,
             protect: start.protect,
             limits,
             // Suites use the loopback; it is private to the job.
@@ -239,7 +287,8 @@ impl Launcher {
             argv: self.argv(exe),
             env: base_env(0),
             mounts,
-            files: files(plan)?,
+            files: harness(),
+            input: plan.orders()?,
             limits,
             channel: true,
             ..Job::default()
@@ -305,13 +354,20 @@ pub(super) fn base_env(seed: u32) -> BTreeMap<String, String> {
     .into()
 }
 
-pub(super) fn files(plan: &Plan) -> Result<Vec<File>, EffectError> {
-    let plan = serde_json::to_vec(plan)
-        .map_err(|e| EffectError::new("tests.plan", 1, format!("the plan cannot be written: {e}")))?;
-    let mut files: Vec<File> = HARNESS
+/// Our side of the tests' process, as files.
+pub(super) fn harness() -> Vec<File> {
+    HARNESS
         .iter()
         .map(|(name, source)| File { name: (*name).to_owned(), content: source.as_bytes().to_vec() })
-        .collect();
-    files.push(File { name: "plan.json".to_owned(), content: plan });
-    Ok(files)
+        .collect()
+}
+
+/// A part of the orders: its length in eight hexadecimal digits, then JSON.
+fn order(out: &mut Vec<u8>, part: &impl Serialize) -> Result<(), EffectError> {
+    let wrong = |why: String| EffectError::new("tests.plan", 1, format!("the plan cannot be written: {why}"));
+    let bytes = serde_json::to_vec(part).map_err(|e| wrong(e.to_string()))?;
+    let length = u32::try_from(bytes.len()).map_err(|e| wrong(e.to_string()))?;
+    out.extend_from_slice(format!("{length:08x}").as_bytes());
+    out.extend_from_slice(&bytes);
+    Ok(())
 }

@@ -19,11 +19,13 @@ mod twins;
 mod wanted;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use prunella_engine::EffectError;
 use prunella_engine::blob::Blobs;
 use prunella_engine::types::Diff;
 use prunella_sandbox::Edit;
+use serde_json::json;
 
 use super::Tester;
 use super::baseline::Prepared;
@@ -158,7 +160,10 @@ impl Tester {
         let base = self.prepare(commit, command)?;
         ask.wanted.check(&base)?;
         match self.begin(&base, &policy, commit, diff, ask)? {
-            Ok(open) => self.finish(&open, ask),
+            Ok(open) => match self.known(&open, ask) {
+                Some(known) => Ok(known),
+                None => self.finish(&open, ask),
+            },
             Err(refused) => Ok(refused),
         }
     }
@@ -187,14 +192,15 @@ impl Tester {
         Ok(Ok(Open { case, out, diff, key }))
     }
 
-    /// The verdict of a candidate that the gate let through: known, or found out.
+    /// The verdict of an earlier time, unless the tests are to run again.
+    fn known(&self, open: &Open<'_>, ask: Ask<'_>) -> Option<Judgement> {
+        let known = if ask.wanted.fresh { None } else { self.recall(&open.key) };
+        known.map(|known| known.about(&open.diff))
+    }
+
+    /// The verdict of a candidate that the gate let through, found out.
     fn finish(&self, open: &Open<'_>, ask: Ask<'_>) -> Result<Judgement, EffectError> {
         let Open { case, diff, key, .. } = open;
-        if !ask.wanted.fresh
-            && let Some(known) = self.recall(key)
-        {
-            return Ok(known.about(diff));
-        }
         let mut out = open.out.clone();
         match self.try_out(case, ask, &mut out)? {
             Ok(seen) => {
@@ -294,6 +300,14 @@ impl Tester {
     /// Runs steps over the base or the candidate, with the reproduction of ours.
     fn over(&self, case: &Case<'_>, side: Side, steps: Vec<Step>) -> Result<Ran, EffectError> {
         self.over_with(case, side, steps, Vec::new(), 0)
+    }
+
+    /// [`Self::over`] the base, which is the same for every candidate.
+    fn at_base(&self, case: &Case<'_>, steps: Vec<Step>) -> Result<Arc<Ran>, EffectError> {
+        let ours = case.ours.as_ref().map(|(path, content)| (path, content.as_deref().map(blake3::hash)));
+        let ours = ours.map(|(path, hash)| (path, hash.map(|hash| hash.to_hex().to_string())));
+        let key = json!({"how": "together", "steps": steps, "ours": ours, "protect": case.protect});
+        case.base.once(&key, || self.over(case, Side::Base, steps))
     }
 
     /// [`Self::over`] with more files of ours, and another hash seed.

@@ -64,7 +64,7 @@ impl Tester {
 }
 
 /// One outcome a step; `paths` are the files of the tests.
-pub(super) fn outcomes(ran: &Ran, paths: &[&str]) -> Vec<ProbeOutcome> {
+fn outcomes(ran: &Ran, paths: &[&str]) -> Vec<ProbeOutcome> {
     let whole = ran.incomplete();
     paths
         .iter()
@@ -83,7 +83,7 @@ pub(super) fn outcomes(ran: &Ran, paths: &[&str]) -> Vec<ProbeOutcome> {
 }
 
 /// What became of the tests of one step.
-fn outcome(step: &StepRecords, path: &str) -> ProbeOutcome {
+pub(super) fn outcome(step: &StepRecords, path: &str) -> ProbeOutcome {
     let failed =
         step.tests.iter().find(|(id, _)| step.outcome(id) == Some(Outcome::Failed)).map(|(id, test)| {
             failed_test(id, if test.path.is_empty() { path } else { &test.path }, test.failure.as_ref())

@@ -91,6 +91,9 @@ pub(crate) struct Done {
     pub(crate) foreign: u64,
     /// Whether numbers of its records were missing or twice.
     pub(crate) gap: bool,
+    /// Whether another step of the same start may have had a hand in it.
+    #[serde(default)]
+    pub(crate) shared: bool,
 }
 
 /// What a test's process says of the code's.
@@ -102,6 +105,9 @@ pub(crate) struct Apart {
     pub(crate) undetermined: Option<String>,
     /// The last exception that the code raised.
     pub(crate) raised: Option<Failure>,
+    /// Whether that one is of a kind that the place where the code ran can be to blame for.
+    #[serde(default)]
+    pub(crate) surroundings: bool,
     /// Whether the code's process ended before it had answered.
     pub(crate) ended: bool,
 }

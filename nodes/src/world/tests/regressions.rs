@@ -4,7 +4,7 @@ use prunella_engine::EffectError;
 
 use super::Tester;
 use super::batch::encode;
-use super::jobs::{Start, Step};
+use super::jobs::Step;
 use super::records::Outcome;
 use crate::world::git::FileEdit;
 
@@ -31,26 +31,18 @@ impl Tester {
         let steps: Vec<Step> = candidates
             .iter()
             .map(|edits| {
-                let mut step = base.suite(Vec::new(), limit);
+                let mut step = base.suite(Vec::new(), limit, 0);
                 step.files =
                     edits.iter().map(|(path, text)| (path.clone(), encode(text.as_deref()))).collect();
                 step
             })
             .collect();
-        let ran = self.launcher.run(Start {
-            tree: &base.tree,
-            settings: &base.settings,
-            edits: Vec::new(),
-            protect: Vec::new(),
-            steps,
-            seed: 0,
-            warm: None,
-        })?;
-        let lost = |number: usize| {
+        let mut warm = base.suite(Vec::new(), limit, 0);
+        warm.learn = true;
+        self.spread(&base, steps, warm, &|ran, number| {
             let records = ran.steps.step(number);
-            base.having(Outcome::Passed).filter(|id| records.outcome(id) != Some(Outcome::Passed)).count()
-                as u64
-        };
-        Ok((0..candidates.len()).map(|number| Some(lost(number))).collect())
+            let lost = base.having(Outcome::Passed).filter(|id| records.outcome(id) != Some(Outcome::Passed));
+            Some(lost.count() as u64)
+        })
     }
 }

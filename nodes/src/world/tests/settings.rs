@@ -1,21 +1,24 @@
 //! How the repository's tests are run here: what the user said, what `prunella.yaml` says, what is found.
 
+mod foreign;
+mod surroundings;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use prunella_engine::EffectError;
 use prunella_sandbox::Mount;
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Command, Unittest};
-use super::interpreter::{Facts, Interpreter, Search};
-use super::runners::detect::{self, detect};
+use super::interpreter::{Interpreter, Search};
 use super::runners::prepare::{self, Preparation};
 use super::runners::toolchain::{Kit, Places};
-use super::runners::{Foreign, Tool};
 use super::{UNSTARTABLE, yaml};
 use crate::gate::is_test_module;
 use crate::world::git::GitRepo;
+use foreign::{choose, foreign_settings};
+use surroundings::{check_env, paths};
 
 /// Test settings as a user gives them: by flags, by `PRUNELLA_*`, or as `tests:` of `prunella.yaml`. What is empty
 /// is found out.
@@ -165,7 +168,17 @@ pub(crate) fn resolve(
         Some(command) => command.runner() == "pytest",
         None => given.runner.as_deref() != Some("unittest"),
     };
-    let interpreter = search.find(repo, python.as_deref(), &pythonpath, &mounts, wants_pytest)?;
+    let found = search.find(repo, python.as_deref(), &pythonpath, &mounts, wants_pytest)?;
+    let own = python.is_none() && !search.brings() && !search.own(repo, &found);
+    let locked =
+        own.then(|| prepare::python(&places, &found.exe, &found.facts.version, &found.mounts)).flatten();
+    let (interpreter, missing) = match locked.map(|needed| fetch(&needed, &places, given.network_prepare)) {
+        Some(Ok(folder)) => (search.prepared(&found, &folder, &pythonpath, &mounts)?, None),
+        Some(Err(error)) if given.network_prepare => return Err(error),
+        // This machine's own may do.
+        Some(Err(error)) => (found, Some(error)),
+        None => (found, None),
+    };
     mounts.extend(interpreter.mounts.iter().cloned());
     mounts.sort();
     mounts.dedup();
@@ -192,120 +205,8 @@ pub(crate) fn resolve(
         pythonpath,
         mounts,
         subfolder: repo.subfolder.clone(),
-        kit: Kit::default(),
+        kit: Kit { missing, ..Kit::default() },
         files: files.into_iter().collect(),
-        others,
-    })
-}
-
-/// The runner that is not ours, when it is one, and the others that the repository speaks of.
-fn choose(
-    repo: &GitRepo,
-    files: &[String],
-    given: &HostSettings,
-    places: &Places<'_>,
-) -> Result<(Option<Foreign>, Vec<String>), String> {
-    let found =
-        detect(files, &repo.subfolder, &|path| places.read(path), &|name| places.program(name).is_some());
-    let mut seen = found.others.clone();
-    let script = || places.read("package.json").and_then(|text| detect::script(&text));
-    let report = match given.report.as_deref() {
-        None => None,
-        Some(word) => match Tool::named(word).filter(|tool| matches!(tool, Tool::Junit | Tool::Tap)) {
-            Some(tool) => Some(tool),
-            None => return Err(format!("report `{word}` is neither `junit` nor `tap`")),
-        },
-    };
-    let named = match given.runner.as_deref() {
-        None => None,
-        Some("pytest" | "unittest") => {
-            seen.extend(found.foreign.map(|foreign| format!("{} ({})", foreign.tool.name(), found.by)));
-            return Ok((None, seen));
-        }
-        Some(name) => Some(Tool::named(name).ok_or_else(|| {
-            let names: Vec<&str> = Tool::ALL.iter().map(|tool| tool.name()).collect();
-            format!("runner `{name}` is not known; there are pytest, unittest, {}", names.join(", "))
-        })?),
-    };
-    if named.is_some() && named != found.foreign.as_ref().map(|foreign| foreign.tool) {
-        let by = found.foreign.as_ref().map(|foreign| format!("{} ({})", foreign.tool.name(), found.by));
-        seen.extend(by);
-    }
-    let npm = |argv: &[String]| {
-        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        matches!(words.as_slice(), ["npm" | "yarn" | "pnpm", "test" | "t", ..] | ["npm", "run", "test", ..])
-    };
-    let (tool, words) = match (&given.command, named, report) {
-        // The command's own report comes before what the command looks like.
-        (Some(argv), None, Some(tool)) => (tool, argv.clone()),
-        (Some(argv), Some(tool), _) => match detect::typed(argv) {
-            Some((same, words)) if same == tool => (tool, words),
-            _ => (tool, argv.clone()),
-        },
-        (Some(argv), None, None) => {
-            let typed = if npm(argv) { script() } else { detect::typed(argv) };
-            match typed {
-                Some(typed) => typed,
-                None => return Ok((None, seen)),
-            }
-        }
-        (None, Some(tool), _) => match script().filter(|(other, _)| *other == tool) {
-            Some(typed) if tool.on_node() => typed,
-            _ => (tool, tool.words()),
-        },
-        (None, None, _) => return Ok((found.foreign, seen)),
-    };
-    if words.is_empty() {
-        return Err(format!(
-            "runner `{}` needs the command that writes the report: --test-command, or `tests: {{command: […]}}` in prunella.yaml",
-            tool.name()
-        ));
-    }
-    if tool == Tool::Junit && given.report_paths.is_empty() {
-        return Err("runner `junit` needs to know where the report is: `tests: {report: junit, path: build/*.xml}` in prunella.yaml".to_owned());
-    }
-    for path in &given.report_paths {
-        if path.starts_with('/') || path.split('/').any(|part| part == "..") || path.contains('\n') {
-            return Err(format!("report path `{path}` does not lie below where the tests are started"));
-        }
-    }
-    let own = matches!(tool, Tool::Junit | Tool::Tap) || report.is_some();
-    let reports = if own { given.report_paths.clone() } else { Vec::new() };
-    if words.iter().chain(&reports).any(|word| word.contains('\n')) {
-        return Err("a word of the test command goes over more than one line".to_owned());
-    }
-    Ok((Some(Foreign { tool, words, reports }), seen))
-}
-
-/// The settings of a runner that is not ours.
-fn foreign_settings(
-    foreign: Foreign,
-    others: Vec<String>,
-    given: &HostSettings,
-    files: &[String],
-    places: &Places<'_>,
-) -> Result<Settings, EffectError> {
-    let repo = places.repo;
-    let (_, mut mounts) =
-        paths(repo, files, given).map_err(|why| EffectError::new("tests.settings", 2, why))?;
-    let kit = Kit::find(&foreign, places)?;
-    mounts.extend(kit.mounts.iter().cloned());
-    mounts.sort();
-    mounts.dedup();
-    let program = foreign.words.first().map(PathBuf::from).unwrap_or_default();
-    Ok(Settings {
-        interpreter: Interpreter {
-            exe: kit.program.clone().unwrap_or(program),
-            facts: Facts { version: kit.version.clone(), ..Facts::default() },
-            ..Interpreter::default()
-        },
-        command: Command::Foreign(foreign),
-        env: given.env.clone(),
-        pythonpath: Vec::new(),
-        mounts,
-        subfolder: repo.subfolder.clone(),
-        kit,
-        files: files.iter().cloned().collect(),
         others,
     })
 }
@@ -329,134 +230,4 @@ fn default_unittest(files: &[String], subfolder: &str) -> Unittest {
             && !below().any(|file| file == format!("{folder}/__init__.py"))
     });
     Unittest { start: start.unwrap_or(".").to_owned(), pattern: "test*.py".to_owned(), ..Unittest::default() }
-}
-
-type Paths = (Vec<String>, Vec<Mount>);
-
-/// The folders that modules are found in, and what has to be visible for them.
-fn paths(repo: &GitRepo, files: &[String], given: &HostSettings) -> Result<Paths, String> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let here = repo.root.join(&repo.subfolder);
-    let mut mounts = Vec::new();
-    let mut entries = Vec::new();
-    for entry in &given.pythonpath {
-        match inside(&repo.root, &here, entry) {
-            Some(relative) => entries.push(relative),
-            None => {
-                let mount = mount(&here, entry, home.as_deref())?;
-                entries.push(mount.guest.to_string_lossy().into_owned());
-                mounts.push(mount);
-            }
-        }
-    }
-    if given.pythonpath.is_empty() {
-        let prefix = if repo.subfolder.is_empty() { String::new() } else { format!("{}/", repo.subfolder) };
-        if files.iter().any(|file| file.starts_with(&format!("{prefix}src/")) && file.ends_with(".py")) {
-            entries.push(format!("{prefix}src"));
-        }
-    }
-    if !entries.contains(&repo.subfolder) {
-        entries.push(repo.subfolder.clone());
-    }
-    for entry in &given.mounts {
-        mounts.push(mount(&here, entry, home.as_deref())?);
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    entries.retain(|entry| seen.insert(entry.clone()));
-    Ok((entries, mounts))
-}
-
-/// Where `entry` lies below the repository's top, when it does; the top itself is the empty string.
-fn inside(root: &Path, here: &Path, entry: &str) -> Option<String> {
-    let mut parts: Vec<String> = Vec::new();
-    for part in here.join(entry).components() {
-        match part {
-            Component::ParentDir => {
-                parts.pop();
-            }
-            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
-            _ => {}
-        }
-    }
-    let full = PathBuf::from(format!("/{}", parts.join("/")));
-    full.strip_prefix(root).ok().map(|rest| rest.to_string_lossy().into_owned())
-}
-
-/// Names that no folder of secrets is made visible under.
-const SECRETS: &[&str] = &[
-    ".ssh",
-    ".aws",
-    ".gnupg",
-    ".kube",
-    ".docker",
-    ".config",
-    ".azure",
-    ".gcloud",
-    ".netrc",
-    ".git-credentials",
-    ".npmrc",
-    ".pypirc",
-    ".password-store",
-    ".mozilla",
-    ".git",
-    "keyrings",
-];
-
-/// A folder of this machine as a mount at its own path.
-fn mount(here: &Path, entry: &str, home: Option<&Path>) -> Result<Mount, String> {
-    let named = here.join(entry);
-    let host = named
-        .canonicalize()
-        .map_err(|e| format!("`{entry}` (of pythonpath or mounts) at {}: {e}", named.display()))?;
-    if host.parent().is_none() || home.is_some_and(|home| home.starts_with(&host)) {
-        return Err(format!(
-            "`{entry}` would make {} visible to the tests; name the folder in it that they need",
-            host.display()
-        ));
-    }
-    if let Some(part) = host.components().find(|part| SECRETS.iter().any(|name| part.as_os_str() == *name)) {
-        return Err(format!(
-            "`{entry}` lies in `{}`, where secrets are kept",
-            part.as_os_str().to_string_lossy()
-        ));
-    }
-    Ok(Mount { guest: host.clone(), host })
-}
-
-/// Variables that would change the interpreter or the loader, or look like secrets, are refused.
-fn check_env(env: &BTreeMap<String, String>) -> Result<(), String> {
-    for name in env.keys() {
-        let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !plain {
-            return Err(format!("`{}` is no name of an environment variable", name.escape_debug()));
-        }
-        let upper = name.to_uppercase();
-        let loader = upper.starts_with("LD_")
-            || upper.starts_with("DYLD_")
-            || upper.starts_with("PRUNELLA_")
-            || matches!(
-                upper.as_str(),
-                "PATH" | "HOME" | "PYTHONHOME" | "PYTHONPATH" | "PYTHONSTARTUP" | "PYTHONINSPECT"
-            );
-        if loader {
-            return Err(format!(
-                "variable {name} is not the tests' to set; use `pythonpath`, `python` or `mounts`"
-            ));
-        }
-        let secret = [
-            "SECRET",
-            "TOKEN",
-            "PASSWORD",
-            "PASSWD",
-            "CREDENTIAL",
-            "API_KEY",
-            "APIKEY",
-            "PRIVATE_KEY",
-            "ACCESS_KEY",
-        ];
-        if let Some(word) = secret.iter().find(|word| upper.contains(**word)) {
-            return Err(format!("variable {name} looks like a secret ({word}); candidates could read it"));
-        }
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use prunella_engine::EffectError;
 use prunella_sandbox::{Edit, End, Job, Limits, Network, Report};
 use serde_json::{Value, json};
 
-use super::jobs::{Launcher, Plan, Ran, Start, Step, base_env, files};
+use super::jobs::{Launcher, Plan, Ran, Start, Step, base_env, harness};
 use super::records;
 
 /// Runs the steps one after the other.
@@ -75,7 +75,8 @@ fn job(launcher: &Launcher, start: &Start<'_>, step: &Step) -> Result<Job, Effec
         argv: launcher.argv(&settings.interpreter.exe),
         env,
         mounts: settings.mounts.clone(),
-        files: files(&plan)?,
+        files: harness(),
+        input: plan.orders()?,
         protect: start.protect.clone(),
         limits: Limits { wall, cpu: wall + Duration::from_secs(1), ..Limits::default() },
         network: Network::None,

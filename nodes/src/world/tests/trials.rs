@@ -6,6 +6,9 @@ mod foreign;
 mod honest;
 mod links;
 mod named;
+mod odd;
+mod prepared;
+mod siblings;
 mod wasm;
 
 use std::path::Path;
@@ -17,7 +20,7 @@ use prunella_sandbox::testing::sandbox;
 use tempfile::TempDir;
 
 use super::{HostSettings, Tester};
-use crate::effects::{BaselineRequest, JudgeRequest};
+use crate::effects::{BaselineRequest, FailedTest, JudgeRequest};
 use crate::types::{Reproduction, ReproductionKind, Verdict};
 use crate::world::git::GitRepo;
 
@@ -99,16 +102,21 @@ fn lay_out(files: &[(&str, &str)], command: &[&str]) -> Shop {
 
 /// The same over a sandbox.
 fn lay_out_in(sandbox: Arc<dyn Sandbox>, files: &[(&str, &str)], command: &[&str]) -> Shop {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("repo");
-    commit(&root, files);
-    let repo = Arc::new(GitRepo::open(&root).unwrap());
     let host = HostSettings {
         command: (!command.is_empty()).then(|| command.iter().map(|word| (*word).to_owned()).collect()),
         // One that has pytest, whatever this machine's own Python has.
         python: Some(prunella_tests::python().display().to_string()),
         ..HostSettings::default()
     };
+    lay_out_with(sandbox, files, host)
+}
+
+/// The same with settings.
+fn lay_out_with(sandbox: Arc<dyn Sandbox>, files: &[(&str, &str)], host: HostSettings) -> Shop {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("repo");
+    commit(&root, files);
+    let repo = Arc::new(GitRepo::open(&root).unwrap());
     let tester = Tester::new(Arc::clone(&repo), sandbox, &folder.path().join("cache"), host).unwrap();
     let commit = repo.resolve("HEAD").unwrap();
     Shop { _folder: folder, repo, tester, commit, reproduction: Reproduction::default() }
@@ -131,15 +139,20 @@ fn shop_in(sandbox: Arc<dyn Sandbox>, command: &[&str]) -> Shop {
     let base = shop.tester.baseline(&BaselineRequest { commit: shop.commit.clone(), command: None }).unwrap();
     assert_eq!(base.passed, 5, "{base:?}");
     let [failed] = base.failed.as_slice() else { panic!("{:?}", base.failed) };
-    shop.reproduction = Reproduction {
+    shop.reproduction = existing(failed);
+    shop
+}
+
+/// A test that fails at the base, as the reproduction.
+fn existing(failed: &FailedTest) -> Reproduction {
+    Reproduction {
         kind: ReproductionKind::Existing,
         test_id: failed.id.clone(),
         path: failed.path.clone(),
         exception: failed.exception.clone(),
         message: failed.message.clone(),
         ..Reproduction::default()
-    };
-    shop
+    }
 }
 
 impl Shop {

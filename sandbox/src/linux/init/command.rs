@@ -1,6 +1,7 @@
 //! The last steps before the command: limits, identity, capabilities, Landlock, the filter, and away.
 
 use std::fs;
+use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -11,6 +12,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
+use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
 use rustix::process::{DumpableBehavior, Gid, Pid, Resource, Rlimit, Uid, getrlimit, setrlimit};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
@@ -24,12 +26,28 @@ use crate::linux::sys::{self, Fork};
 /// Newest Landlock that is asked for; an older kernel gives what it has.
 const LANDLOCK: ABI = ABI::V6;
 
+/// What the command reads, as a file without a name; nothing where there is nothing to read.
+pub(super) fn input(bytes: &[u8]) -> Result<Option<OwnedFd>, Fail> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let file = rustix::fs::memfd_create("input", MemfdFlags::CLOEXEC).at("input", "")?;
+    let mut file = fs::File::from(file);
+    file.write_all(bytes).and_then(|()| file.rewind()).at("input", "")?;
+    Ok(Some(file.into()))
+}
+
 /// Starts the command in a process of its own.
-pub(super) fn start(wire: &mut Wire, spec: &Spec, channel: Option<OwnedFd>) -> Result<Pid, Fail> {
+pub(super) fn start(
+    wire: &mut Wire,
+    spec: &Spec,
+    channel: Option<OwnedFd>,
+    input: Option<OwnedFd>,
+) -> Result<Pid, Fail> {
     match sys::fork().at("fork", "")? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
-            let code = match become_command(wire, spec, channel.as_ref()) {
+            let code = match become_command(wire, spec, channel.as_ref(), input) {
                 Ok(()) => 0,
                 Err(fail) => {
                     let _ = wire.failed(fail);
@@ -57,8 +75,16 @@ pub(super) fn keep_little() -> Result<(), Fail> {
 }
 
 /// Never returns when all went well, but for a job without a command.
-fn become_command(wire: &mut Wire, spec: &Spec, channel: Option<&OwnedFd>) -> Result<(), Fail> {
+fn become_command(
+    wire: &mut Wire,
+    spec: &Spec,
+    channel: Option<&OwnedFd>,
+    input: Option<OwnedFd>,
+) -> Result<(), Fail> {
     rustix::process::setsid().at("setsid", "")?;
+    if let Some(input) = input {
+        rustix::stdio::dup2_stdin(&input).at("input", "")?;
+    }
     let folder = Path::new("/repo").join(&spec.cwd);
     let mut env = spec.env.clone();
     if let Some(channel) = channel {
@@ -83,10 +109,11 @@ fn become_command(wire: &mut Wire, spec: &Spec, channel: Option<&OwnedFd>) -> Re
 }
 
 fn limits(spec: &Spec) -> Result<(), Fail> {
+    // One more than a control group lets in, so that it is the group that refuses, and counts that it did.
     let own = match spec.identity {
-        Identity::Drop(_) => 0,
+        Identity::Drop(_) => 1,
         // The first process is this user's, too.
-        Identity::UserNamespace => 1,
+        Identity::UserNamespace => 2,
     };
     for (resource, soft, extra) in [
         // First a signal that says why, then the one that cannot be ignored.

@@ -17,7 +17,7 @@ pub(super) struct Wire(UnixStream);
 pub(super) struct Order {
     /// The job.
     pub(super) spec: Spec,
-    /// Contents of files and edits, one after the other.
+    /// Contents of files and edits and the input, one after the other.
     blobs: Vec<u8>,
     /// Where the command writes its records.
     pub(super) channel: Option<OwnedFd>,
@@ -29,6 +29,8 @@ pub(super) struct Blobs {
     pub(super) files: Vec<Vec<u8>>,
     /// Content of each edit, nothing for a deletion.
     pub(super) edits: Vec<Option<Vec<u8>>>,
+    /// What the command finds on its standard input.
+    pub(super) input: Vec<u8>,
 }
 
 impl Wire {
@@ -126,6 +128,7 @@ impl Order {
             .iter()
             .map(|edit| edit.length.map(&mut take).transpose())
             .collect::<Result<_, _>>()?;
-        Ok(Blobs { files, edits })
+        let input = take(self.spec.input)?;
+        Ok(Blobs { files, edits, input })
     }
 }

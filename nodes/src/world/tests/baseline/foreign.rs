@@ -7,7 +7,7 @@ use prunella_engine::EffectError;
 use super::measure::{SUITE_LIMIT, both, decisive};
 use super::{Data, protected, suite};
 use crate::world::tests::canary::Canaries;
-use crate::world::tests::jobs::{Ran, Start, isolation_word};
+use crate::world::tests::jobs::{Ran, Start, Step, isolation_word};
 use crate::world::tests::records::StepRecords;
 use crate::world::tests::runners::Foreign;
 use crate::world::tests::settings::Settings;
@@ -24,15 +24,16 @@ impl Tester {
         foreign: &Foreign,
         tree: &std::path::Path,
         files: &BTreeSet<String>,
+        order: u32,
     ) -> Result<Data, EffectError> {
         let read = |path: &str| std::fs::read(tree.join(path)).ok();
         let mut canaries = Canaries::among(foreign.tool, files.iter().map(String::as_str), &read);
-        let mut first = self.with(settings, tree, &canaries, 0, Vec::new())?;
+        let mut first = self.with(settings, tree, &canaries, None, Vec::new())?;
         let mut one = first.steps.step(0);
         if !clean(&one) && !canaries.edits().is_empty() {
             // Not every file bears a few lines more at its end; then there are none.
             let none = Canaries::among(foreign.tool, std::iter::empty(), &read);
-            let ran = self.with(settings, tree, &none, 0, Vec::new())?;
+            let ran = self.with(settings, tree, &none, None, Vec::new())?;
             let plain = ran.steps.step(0);
             let worth = |step: &StepRecords, canaries| (clean(step), decisive(step, canaries));
             if worth(&plain, &none) > worth(&one, &canaries) {
@@ -42,14 +43,16 @@ impl Tester {
         if decisive(&one, &canaries) == (0, 0) || one.incomplete().is_some() {
             return Err(nothing(settings, &one, &first));
         }
-        // The second run differs in what must not matter: another seed, and test files that cannot be written.
+        // The second run differs in what must not matter: another seed, another order
+        // where the runner has one, and test files that cannot be written.
         let heard = canaries.heard(&one);
         let again = Canaries::among(foreign.tool, heard.iter().map(String::as_str), &read);
-        let second = self.with(settings, tree, &again, 1, protected(files, &BTreeSet::new()))?;
+        let second = self.with(settings, tree, &again, Some(order), protected(files, &BTreeSet::new()))?;
         let two = second.steps.step(0);
         let mut data = both(&one, &two, &|id, path| canaries.owns(id, path) || again.owns(id, path));
         data.canary_files = again.heard(&two).into_iter().collect();
         data.canaries = !data.canary_files.is_empty();
+        data.order = order;
         data.isolation = isolation_word(&second.report.isolation);
         Ok(data)
     }
@@ -59,7 +62,7 @@ impl Tester {
         settings: &Settings,
         tree: &std::path::Path,
         canaries: &Canaries,
-        seed: u32,
+        order: Option<u32>,
         protect: Vec<String>,
     ) -> Result<Ran, EffectError> {
         let edits = canaries
@@ -67,7 +70,8 @@ impl Tester {
             .into_iter()
             .map(|(path, content)| prunella_sandbox::Edit { path, content, executable: false })
             .collect();
-        let step = suite(settings, &[], canaries.extra(), SUITE_LIMIT);
+        let step = Step { order, ..suite(settings, &[], canaries.extra(), SUITE_LIMIT) };
+        let seed = u32::from(order.is_some());
         self.launcher.run(Start { tree, settings, edits, protect, steps: vec![step], seed, warm: None })
     }
 }

@@ -7,7 +7,7 @@ use prunella_engine::EffectError;
 use super::{BaseTest, Data, protected, suite, test_dir};
 use crate::patch::is_test_file;
 use crate::world::tests::canary::{Canaries, Sung};
-use crate::world::tests::jobs::{Ran, Start, isolation_word};
+use crate::world::tests::jobs::{Ran, Start, Step, isolation_word};
 use crate::world::tests::records::{Outcome, StepRecords};
 use crate::world::tests::settings::Settings;
 use crate::world::tests::{Tester, UNSTARTABLE};
@@ -32,18 +32,20 @@ impl Tester {
         settings: &Settings,
         tree: &std::path::Path,
         files: &BTreeSet<String>,
+        order: u32,
     ) -> Result<Data, EffectError> {
         let folder = test_dir(std::iter::empty(), files, &self.repo.subfolder);
         let protect = protected(files, &BTreeSet::new());
         let rungs =
             if settings.command.runner() == "pytest" { RUNGS } else { RUNGS.get(..1).unwrap_or_default() };
-        // The second run differs in what must not matter: another hash seed, and test files that cannot be written.
-        let again = |rung: &[String]| self.once(settings, tree, &folder, rung, 1, protect.clone());
+        // The second run differs in what must not matter: another hash seed, another order, and test
+        // files that cannot be written.
+        let again = |rung: &[String]| self.once(settings, tree, &folder, rung, Some(order), protect.clone());
         let mut best: Option<(Vec<String>, Ran, Canaries)> = None;
         let mut second = None;
         for (i, rung) in rungs.iter().enumerate() {
             let overridden: Vec<String> = rung.iter().map(|word| (*word).to_owned()).collect();
-            let first = || self.once(settings, tree, &folder, &overridden, 0, Vec::new());
+            let first = || self.once(settings, tree, &folder, &overridden, None, Vec::new());
             let (ran, canaries) = if i == 0 && two_at_once() {
                 // Both runs at once, in the hope that nothing has to be overridden.
                 let (one, two) = std::thread::scope(|scope| {
@@ -92,6 +94,7 @@ impl Tester {
         let mut data = both(&one, &two, &owns);
         data.overridden = overridden;
         data.canaries = canaries.listen(&one) == Sung::True && canaries_two.listen(&two) == Sung::True;
+        data.order = order;
         data.isolation = isolation_word(&second.report.isolation);
         Ok(data)
     }
@@ -102,7 +105,7 @@ impl Tester {
         tree: &std::path::Path,
         folder: &str,
         overridden: &[String],
-        seed: u32,
+        order: Option<u32>,
         protect: Vec<String>,
     ) -> Result<(Ran, Canaries), EffectError> {
         let canaries = Canaries::new(folder, settings.command.runner());
@@ -112,6 +115,7 @@ impl Tester {
             executable: false,
         };
         let step = suite(settings, overridden, vec![canaries.path.clone()], SUITE_LIMIT);
+        let (seed, step) = (u32::from(order.is_some()), Step { order, ..step });
         let ran = self.launcher.run(Start {
             tree,
             settings,
@@ -175,6 +179,9 @@ pub(super) fn decisive(step: &StepRecords, canaries: &Canaries) -> (usize, usize
 
 /// The error of a baseline that proves nothing: which modules are missing, and where was looked.
 fn nothing(settings: &Settings, step: &StepRecords, more: &str) -> EffectError {
+    if let Some(missing) = &settings.kit.missing {
+        return missing.clone();
+    }
     let mut why: Vec<String> = step.broken.iter().map(|b| format!("{}: {}", b.path, b.why)).collect();
     why.sort();
     why.dedup();

@@ -9,24 +9,32 @@ So whatever the code under test does to its own process (patches the runner, end
 assertions are made where it cannot reach.
 """
 import builtins
+import collections
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
+import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import types
 
 MAX_MESSAGE = 8 << 20
 MAX_DEPTH = 40
 MAX_WATCHED = 4000
+# Containers that crossed the socket and are looked at again at each call.
+MAX_LENT = 64
 ENDED = "the code's process ended"
 STDLIB = frozenset(getattr(sys, "stdlib_module_names", ())) | frozenset(sys.builtin_module_names)
+# What the place where code runs can be to blame for: another process, and a tree that cannot be written.
+SURROUNDINGS = (OSError, ImportError, MemoryError, RecursionError)
 # Exceptions of these mean something to a runner; the code's are only called the same here.
 RUNNERS = frozenset(("unittest", "doctest", "bdb", "pdb", "asyncio", "contextlib", "concurrent"))
 
@@ -98,6 +106,20 @@ def decode(data, other, made=None):
     return other(data)
 
 
+def references(entries):
+    """How many there are to the second item of each."""
+    return [sys.getrefcount(entry[1]) for entry in entries]
+
+
+# So many has a thing that nobody else keeps.
+ALONE = references([(0, [])])[0]
+
+
+def mutable(data):
+    """Whether an encoded value can be changed by one side without the other's knowing."""
+    return not data.keys().isdisjoint(("list", "dict", "set", "bytearray"))
+
+
 def send(sock, message):
     data = json.dumps(message).encode("utf-8", "surrogatepass")
     if len(data) > MAX_MESSAGE:
@@ -131,6 +153,8 @@ def receive(sock):
 class Server:
     def __init__(self, sock):
         self.sock, self.known = sock, {}
+        self.lent = collections.deque(maxlen=MAX_LENT)
+        self.numbers = itertools.count()
 
     def note(self, value):
         number = id(value)
@@ -141,10 +165,26 @@ class Server:
         return out
 
     def lineage(self, kind):
-        return [[c.__module__, c.__qualname__] for c in kind.__mro__ if c is not object]
+        bases = [self.lineage(base) for base in kind.__bases__ if issubclass(base, BaseException)]
+        return [kind.__module__, kind.__qualname__, bases]
 
     def encode(self, value):
         return encode(value, self.note)
+
+    def lend(self, shared):
+        """A number for each container that the code keeps, too: the other side has a copy of it."""
+        numbers = []
+        for (_, value), count in zip(shared, references(shared)):
+            data = self.encode(value)
+            kept = count > ALONE and mutable(data)
+            numbers.append(next(self.numbers) if kept else None)
+            if kept:
+                self.lent.append((numbers[-1], value, data))
+        return numbers
+
+    def stale(self):
+        """Those of them that have changed since."""
+        return [number for number, value, data in self.lent if self.encode(value) != data]
 
     def decode(self, data):
         return decode(data, lambda data: self.known[data["h"]])
@@ -159,6 +199,8 @@ class Server:
             attributes = {k: self.encode(v) for k, v in vars(e).items() if type(k) is str}
         except BaseException:
             attributes = {}
+        # It would keep whatever the call was given.
+        e.__traceback__ = None
         return {"raise": {"attributes": attributes, "lineage": self.lineage(type(e)), "args": args, "str": said, "h": self.note(e)["h"],
                           "code": encode(getattr(e, "code", None), lambda _: {"v": None})}}
 
@@ -178,23 +220,28 @@ class Server:
             finally:
                 # Arguments are handed over by value: what the call did to them is told.
                 self.after = {"args": [self.encode(a) for a in args], "kwargs": {k: self.encode(v) for k, v in kwargs.items()}}
+                self.given = list(enumerate([*args, *kwargs.values()]))
+        self.given = list(enumerate(args))
         return OPERATIONS[what](thing, *args)
 
     def answer(self, message):
-        self.after = None
+        self.after, self.given, result = None, [], []
         os.environ.clear()
         os.environ.update(message.get("env", {}))
         out, err = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = said = io.StringIO(), io.StringIO()
         try:
             try:
-                reply = {"ok": self.encode(self.ask(message))}
+                result = [(0, self.ask(message))]
+                reply = {"ok": self.encode(result[0][1])}
             except BaseException as e:
                 reply = self.failure(e)
         finally:
             sys.stdout, sys.stderr = out, err
         reply["out"], reply["err"] = said[0].getvalue(), said[1].getvalue()
         reply["after"] = self.after
+        reply["stale"] = self.stale()
+        reply["lent"], reply["result"] = self.lend(self.given), self.lend(result)
         return reply
 
 
@@ -249,11 +296,15 @@ class Client:
         self.calls = 0
         self.undetermined = None
         self.last = None
+        self.surroundings = False
         self.classes = {}
         self.watched = []
+        self.lent = collections.deque(maxlen=MAX_LENT)
 
     def give_up(self, why):
         self.undetermined = self.undetermined or why
+        # What one test did is not held against the next.
+        self.lent.clear()
         raise Undetermined(why)
 
     def other(self, value):
@@ -284,7 +335,7 @@ class Client:
         return remote
 
     def exception_class(self, lineage, number=None):
-        module, name = lineage[0]
+        module, name, bases = lineage
         first = module.partition(".")[0]
         if first in STDLIB and first not in RUNNERS:
             found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
@@ -292,9 +343,9 @@ class Client:
                 return found
         known = self.classes.get((module, name))
         if known is None:
-            base = self.exception_class(lineage[1:]) if len(lineage) > 1 else Exception
+            bases = tuple(self.exception_class(base) for base in bases) or (Exception,)
             try:
-                known = type(name, (base,), {"__module__": module, "__init__": lambda self, *a, **k: None})
+                known = type(name, bases, {"__module__": module, "__init__": lambda self, *a, **k: None})
             except TypeError:
                 self.give_up("an exception of a kind that cannot be made here")
             self.classes[(module, name)] = known
@@ -315,12 +366,15 @@ class Client:
         HANDLES[id(e)] = (e, data["h"])
         name = kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
         self.last = {"exception": name, "message": str(e)}
+        self.surroundings = isinstance(e, SURROUNDINGS)
         return e
 
     def ask(self, **message):
         if os.getpid() != self.pid:
             self.give_up("another process than the test's asks")
         with self.lock:
+            if any(encode(value, self.other) != data for _, value, data, _ in self.lent):
+                self.give_up("the test changes what the code has, too")
             message["env"] = dict(os.environ)
             try:
                 send(self.sock, message)
@@ -330,6 +384,9 @@ class Client:
             self.calls += 1
             if reply is None:
                 self.give_up(ENDED)
+            for (number, _, _, own), count in zip(self.lent, references(self.lent)):
+                if number in reply["stale"] and count > own:
+                    self.give_up("the code changes what the test has, too")
             sys.stdout.write(reply["out"])
             sys.stderr.write(reply["err"])
             return reply
@@ -337,7 +394,21 @@ class Client:
     def value(self, reply):
         if "raise" in reply:
             raise self.raised(reply["raise"])
-        return self.decode(reply["ok"])
+        value = self.decode(reply["ok"])
+        # What is watched is held for that.
+        self.lend([value], [reply["ok"]], reply["result"], ALONE + 1)
+        return value
+
+    def lend(self, values, encoded, numbers, own):
+        for value, data, number in zip(values, encoded, numbers):
+            if number is not None:
+                self.lent.append((number, value, data, own))
+
+    def operate(self, number, what, args):
+        told = [self.encode(a) for a in args]
+        reply = self.ask(do=what, h=number, args=told)
+        self.lend(args, told, reply["lent"], ALONE)
+        return self.value(reply)
 
     def call(self, number, args, kwargs):
         told = {"args": [self.encode(a) for a in args], "kwargs": {k: self.encode(v) for k, v in kwargs.items()}}
@@ -348,6 +419,8 @@ class Client:
                 self.restore(value, was, now)
             for key, value in kwargs.items():
                 self.restore(value, told["kwargs"][key], after["kwargs"][key])
+        seen = after or told
+        self.lend([*args, *kwargs.values()], [*seen["args"], *seen["kwargs"].values()], reply["lent"], ALONE)
         return self.value(reply)
 
     def restore(self, value, was, now):
@@ -380,6 +453,7 @@ class Client:
                     self.undetermined = "the test changes what it was given"
                     break
         return {"calls": self.calls, "undetermined": self.undetermined, "raised": self.last,
+                "surroundings": self.surroundings,
                 "ended": self.undetermined == ENDED}
 
 
@@ -389,7 +463,7 @@ HANDLES = {}
 
 def operation(name):
     def run(self, *args):
-        return CLIENT.value(CLIENT.ask(do=name, h=HANDLES[id(self)][1], args=[CLIENT.encode(a) for a in args]))
+        return CLIENT.operate(HANDLES[id(self)][1], name, args)
 
     return run
 
@@ -525,8 +599,19 @@ def attend(sock, plan, tests, path):
     return CLIENT
 
 
-def start(plan, path, close):
-    """Forks the code's process; gives this side of the socket."""
+def elsewhere(plan, path):
+    """A copy of the tree that the code may write to, and the search path in it."""
+    top = os.path.join(tempfile.mkdtemp(), "repo")
+    shutil.copytree(plan["top"], top, symlinks=True)
+    inside = plan["top"] + os.sep
+    moved = [top + p[len(plan["top"]):] if (p + os.sep).startswith(inside) else p for p in path]
+    return dict(plan, top=top), moved
+
+
+def start(plan, path, close, copy):
+    """Forks the code's process, over a copy of the tree where that is wanted; gives this side of the socket."""
+    if copy:
+        plan, path = elsewhere(plan, path)
     here, there = socket.socketpair()
     pid = os.fork()
     if pid == 0:

@@ -2,7 +2,6 @@
 import json
 import os
 import sys
-import tempfile
 import traceback
 
 CAP_TEXT = 4000
@@ -29,11 +28,31 @@ def prepare(plan):
         import prunella_pytest
 
         plan["plugins"] = prunella_pytest.installed_plugins()
+        prunella_pytest.load_own()
         sys.path[:] = [p for p in sys.path if p not in extra]
     else:
         import unittest  # noqa: F401
 
         import prunella_unittest  # noqa: F401
+
+
+def shuffled(items, keys, seed):
+    """In another order that hangs on the seed alone; what shares a key (a module, a class) stays together."""
+    # Imported before anything of the repository could be taken for it.
+    chance = sys.modules["random"].Random(seed)
+
+    def shuffle(items, keys):
+        if not keys:
+            chance.shuffle(items)
+            return items
+        groups = {}
+        for item in items:
+            groups.setdefault(keys[0](item), []).append(item)
+        groups = list(groups.values())
+        chance.shuffle(groups)
+        return [item for group in groups for item in shuffle(group, keys[1:])]
+
+    return shuffle(list(items), keys)
 
 
 class Reporter:
@@ -195,7 +214,7 @@ def main(step, plan, fd, nonce, apart=None):
             distrust_compiled(os.path.realpath(top) + os.sep)
         if plan.get("warm"):
             # The first run of a batch keeps its compiled code, of the plain base, for the others to read.
-            sys.pycache_prefix = os.path.join(tempfile.gettempdir(), "prunella-compiled")
+            sys.pycache_prefix = plan["compiled"]
             sys.dont_write_bytecode = not step["learn"]
         tracer = None
         if step.get("trace"):

@@ -3,6 +3,9 @@
 This process never imports a line of the repository. It alone holds the channel to the host; a step's process
 gets a pipe of its own, closed over a nonce, and what comes through it is forwarded together with what only the
 parent can know: the exit status, the time, and whether somebody else wrote to the pipe.
+
+The plan comes over standard input, a step at a time: it is in no file, and a step's process finds neither the way to
+it nor the steps after its own in the memory that it is a copy of.
 """
 import os
 import sys
@@ -19,24 +22,22 @@ import select
 import signal
 import time
 
-import prunella_apart
 import prunella_child
-import prunella_facts
-import prunella_trace  # noqa: F401  (a step's process finds it loaded)
-import prunella_twins
+import prunella_files
+import prunella_orders
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def prctl(option, value):
-    """Best effort: where there is no ctypes or no prctl, the sandbox's own walls are all there is."""
+    """Whether it could be set: where there is no ctypes or no prctl, the sandbox's own walls are all there is."""
     try:
         import ctypes
 
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+        return ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0
     except Exception:
-        pass
+        return False
 
 
 class Channel:
@@ -55,8 +56,9 @@ class Channel:
 class Step:
     """Runs one step in a child and forwards its records."""
 
-    def __init__(self, number, step, plan, channel, wake):
+    def __init__(self, number, step, plan, channel, wake, orders, ground=None):
         self.number, self.step, self.plan, self.channel, self.wake = number, step, plan, channel, wake
+        self.orders, self.ground = orders, ground
         self.nonce = None
         self.expected = 0
         self.foreign = 0
@@ -66,10 +68,16 @@ class Step:
 
     def run(self):
         started = time.monotonic()
+        # Whether an earlier step of this start may have had a hand in this one.
+        shared = self.ground is not None and not self.ground.sure
+        if self.ground is not None:
+            self.ground.begin()
         apart = None
-        if self.step.get("apart"):
+        if self.step["apart"]:
+            import prunella_apart
+
             # Forked before there is a nonce or a pipe, so that it has neither.
-            apart = prunella_apart.start(self.plan, prunella_child.search_path(self.plan), self.close)
+            apart = prunella_apart.start(self.plan, prunella_child.search_path(self.plan), self.close, self.step["copy"])
         self.nonce = os.urandom(16).hex()
         read, write = os.pipe()
         pid = os.fork()
@@ -80,13 +88,17 @@ class Step:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if apart is None:
                 prctl(PR_SET_DUMPABLE, 1)
+            if self.ground is not None:
+                self.ground.enter()
             prunella_child.main(self.step, self.plan, write, self.nonce, apart)
         if apart is not None:
             apart.close()
         os.close(write)
         os.set_blocking(read, False)
         status, late = self.watch(pid, read, started + self.step["limit"])
-        sweep(pid)
+        alone = sweep(pid)
+        if self.ground is not None:
+            self.ground.end(alone)
         # Whatever was written before the end is there by now; a survivor that holds the pipe is not waited for.
         self.drain(read)
         os.close(read)
@@ -103,13 +115,14 @@ class Step:
                 "wall_ms": int((time.monotonic() - started) * 1000),
                 "foreign": self.foreign,
                 "gap": self.gap,
+                "shared": shared,
             },
         })
         return self.learnt
 
     def close(self):
         """What is the parent's alone."""
-        for fd in (self.channel.fd, *self.wake):
+        for fd in (self.channel.fd, self.orders.fd, *self.wake):
             os.close(fd)
 
     def watch(self, pid, read, deadline):
@@ -187,10 +200,10 @@ def kill(pid):
 
 
 def sweep(group):
-    """Ends what a step left behind: its group, and whoever was handed to us as the next reaper."""
+    """Ends what a step left behind: its group, and whoever was handed to us as the next reaper. Says whether all did."""
     kill(-group)
     me = os.getpid()
-    for _ in range(64):
+    for _ in range(1000):
         try:
             with open("/proc/%d/task/%d/children" % (me, me)) as f:
                 children = [int(pid) for pid in f.read().split()]
@@ -199,12 +212,13 @@ def sweep(group):
         for pid in children:
             kill(pid)
         try:
-            while os.waitpid(-1, 0)[0]:
+            # Those whose parents end now become ours; when there is none left, no descendant is.
+            os.waitpid(-1, 0 if children else os.WNOHANG)
+            while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
-            pass
-        if not children:
-            return
+            return True
+    return False
 
 
 class Edits:
@@ -216,34 +230,18 @@ class Edits:
     def __enter__(self):
         for path, content in self.files:
             full = os.path.join(self.top, path)
-            try:
-                with open(full, "rb") as f:
-                    self.kept.append((full, f.read(), os.stat(full).st_mtime_ns))
-            except FileNotFoundError:
-                self.kept.append((full, None, 0))
-            write(full, content)
+            kept = prunella_files.read(full)
+            self.kept.append((full, kept))
             if content is not None:
+                content = bytes.fromhex(content["hex"]) if isinstance(content, dict) else content.encode("utf-8")
                 # Compiled code is kept by time and size: no two candidates share a time.
-                at = self.kept[-1][2] // 10**9 + 7 + self.number
-                os.utime(full, (at, at))
+                mode, at = (kept[1], kept[2]) if kept else (0o644, 0)
+                content = (content, mode, (at // 10**9 + 7 + self.number) * 10**9)
+            prunella_files.lay(full, content)
 
     def __exit__(self, *exc):
-        for full, content, at in reversed(self.kept):
-            write(full, content, raw=True)
-            if content is not None:
-                os.utime(full, ns=(at, at))
-
-
-def write(full, content, raw=False):
-    if content is None:
-        if os.path.lexists(full):
-            os.unlink(full)
-        return
-    if not raw:
-        content = bytes.fromhex(content["hex"]) if isinstance(content, dict) else content.encode("utf-8")
-    os.makedirs(os.path.dirname(full), exist_ok=True)
-    with open(full, "wb") as f:
-        f.write(content)
+        for full, kept in reversed(self.kept):
+            prunella_files.lay_back(full, kept)
 
 
 def warm(learnt, pythonpath):
@@ -276,20 +274,34 @@ def attempt(names):
 
 def main():
     channel = Channel(int(os.environ.pop("PRUNELLA_FD")))
-    with open(os.path.join(HERE, "plan.json"), encoding="utf-8") as f:
-        plan = json.load(f)
+    orders = prunella_orders.from_input()
+    plan = orders.next()
     plan["top"] = os.getcwd()
+    plan["compiled"] = os.path.join(os.environ.get("TMPDIR", "/tmp"), "prunella-compiled")
     prctl(PR_SET_DUMPABLE, 0)
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    reaps = prctl(PR_SET_CHILD_SUBREAPER, 1)
     if plan["do"] == "facts":
+        import prunella_facts
+
         channel.send({"facts": prunella_facts.facts(plan)})
         channel.send({"end": 0})
         return
     if plan["do"] == "twins":
+        import prunella_twins
+
         channel.send({"twins": prunella_twins.twins(plan)})
         channel.send({"end": 0})
         return
     prunella_child.prepare(plan)
+    # What a step's process or this one needs later, while it can be found: only that, as each costs time.
+    if plan["warm"]:
+        import prunella_ground
+    if plan["apart"]:
+        import prunella_apart
+    if plan["trace"]:
+        import prunella_trace  # noqa: F401
+    if plan["order"]:
+        import random  # noqa: F401
     # From here on our own folder, too, is out of the search.
     sys.path[:] = [p for p in sys.path if p and os.path.abspath(p) != HERE]
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -297,15 +309,18 @@ def main():
     os.set_blocking(wake[0], False)
     os.set_blocking(wake[1], False)
     signal.set_wakeup_fd(wake[1])
-    if plan.get("warm"):
-        with Edits(-1, plan["top"], plan["warm"]["files"]):
-            learnt = Step(-1, plan["warm"], plan, channel, wake).run()
+    if plan["warm"]:
+        first = orders.next()
+        with Edits(-1, plan["top"], first["files"]):
+            learnt = Step(-1, first, plan, channel, wake, orders).run()
         warm(learnt, plan["pythonpath"])
+    ground = prunella_ground.Ground(plan["top"], plan["shared"], reaps) if plan["warm"] else None
     gc.freeze()
-    for number, step in enumerate(plan["steps"]):
+    for number in range(plan["steps"]):
+        step = orders.next()
         with Edits(number, plan["top"], step["files"]):
-            Step(number, step, plan, channel, wake).run()
-    channel.send({"end": len(plan["steps"])})
+            Step(number, step, plan, channel, wake, orders, ground).run()
+    channel.send({"end": plan["steps"]})
 
 
 if __name__ == "__main__":

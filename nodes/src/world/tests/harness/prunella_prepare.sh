@@ -5,6 +5,7 @@ files=$PRUNELLA_FILES
 unset PRUNELLA_FD PRUNELLA_FILES PRUNELLA_REPO
 case $fd in [3-9]) ;; *) exec 9>"/proc/self/fd/$fd"; fd=9 ;; esac
 mkdir -p /tmp/prepared
+if [ -f "$files/cargo_config.toml" ]; then cp "$files/cargo_config.toml" "$CARGO_HOME/config.toml"; fi
 
 # One command a line of words; the next one only when the one before went well.
 while IFS= read -r name; do

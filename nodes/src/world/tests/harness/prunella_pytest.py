@@ -2,6 +2,7 @@
 import os
 import sys
 
+import prunella_child
 import pytest
 
 # Plugins that reorder, repeat or hide tests, or keep state from one run to the next.
@@ -23,6 +24,19 @@ def installed_plugins():
                 if module not in found:
                     found.append(module)
     return sorted(found)
+
+
+def load_own():
+    """Imports here, once, what every step's pytest would import of its own."""
+    import importlib
+
+    import _pytest.config
+
+    for name in getattr(_pytest.config, "default_plugins", ()):
+        try:
+            importlib.import_module("_pytest." + name)
+        except ImportError:
+            pass
 
 
 def is_skip(exc):
@@ -59,6 +73,9 @@ class Plugin:
         items.extend(item for item in ours if id(item) not in here)
         if self.ids is not None:
             items[:] = [item for item in items if self.id_of(item)[0] in self.ids]
+        if self.step["order"] is not None:
+            module, group = (lambda item: item.nodeid.split("::")[0]), (lambda item: item.nodeid.rpartition("::")[0])
+            items[:] = prunella_child.shuffled(items, (module, group), self.step["order"])
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session):

@@ -12,9 +12,11 @@ if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
 import json
+import random  # noqa: F401  (loaded before the repository is on the path)
 
 import prunella_child
 import prunella_facts
+import prunella_orders
 import prunella_trace  # noqa: F401  (loaded before the repository is on the path)
 import prunella_twins
 
@@ -27,8 +29,9 @@ def send(fd, record):
 
 def main():
     fd = os.open(os.environ.pop("PRUNELLA_CHANNEL"), os.O_WRONLY)
-    with open(os.path.join(HERE, "plan.json"), encoding="utf-8") as f:
-        plan = json.load(f)
+    # In no file, so that it is gone when it is read.
+    orders = prunella_orders.Orders(0)
+    plan = orders.next()
     plan["top"] = os.environ["PRUNELLA_REPO"]
     os.chdir(plan["top"])
     # Installed packages of an environment of the host; it has none of its own.
@@ -39,12 +42,13 @@ def main():
     if plan["do"] == "twins":
         send(fd, {"twins": prunella_twins.twins(plan)})
         return
+    step = orders.next()
     prunella_child.prepare(plan)
     # From here on our own folder, too, is out of the search.
     sys.path[:] = [p for p in sys.path if p and os.path.abspath(p) != HERE]
     nonce = os.urandom(16).hex()
     send(fd, {"nonce": nonce})
-    prunella_child.main(plan["steps"][0], plan, fd, nonce)
+    prunella_child.main(step, plan, fd, nonce)
 
 
 if __name__ == "__main__":

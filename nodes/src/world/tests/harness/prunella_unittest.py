@@ -4,6 +4,8 @@ import sys
 import traceback
 import unittest
 
+import prunella_child
+
 
 class Result(unittest.TestResult):
     def __init__(self, reporter):
@@ -145,6 +147,8 @@ def run(step, plan, reporter):
         elif ids is None or test.id() in ids:
             keep.append(test)
             reporter.send(kind="collected", id=test.id(), path=path_of(test, reporter))
+    if step["order"] is not None:
+        keep = prunella_child.shuffled(keep, (lambda test: type(test).__module__, type), step["order"])
     result = Result(reporter)
     unittest.TestSuite(keep).run(result)
     return 0 if result.wasSuccessful() else 1

@@ -16,6 +16,16 @@ impl Case<'_> {
         matches!(self.base.settings.command.runner(), "pytest" | "unittest")
     }
 
+    /// The tests' own modules: what stays the tests' where the code has a process of its own.
+    pub(super) fn test_modules(&self) -> Vec<String> {
+        let python = |path: &&String| path.ends_with(".py");
+        let mut out: Vec<String> = self.protect.iter().filter(python).cloned().collect();
+        out.extend(self.base.test_files().iter().filter(python).cloned());
+        out.sort();
+        out.dedup();
+        out
+    }
+
     /// What in the added code is worth a person's eye; the candidate's own tests are none of it.
     pub(super) fn flags(&self) -> Vec<String> {
         let own = |path: &str| self.own.iter().any(|(one, _)| one == path);

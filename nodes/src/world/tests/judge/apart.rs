@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use prunella_engine::EffectError;
 use prunella_sandbox::Edit;
+use serde_json::json;
 
 use super::{ALONE, Case, Fall, Side, Target, describe, join};
 use crate::types::VerdictStatus;
 use crate::world::tests::Tester;
-use crate::world::tests::baseline::keep;
 use crate::world::tests::jobs::{Ran, Start, Step};
 use crate::world::tests::records::{Failure, Outcome, StepRecords};
 
@@ -54,12 +54,16 @@ impl Tester {
         }
         let step = || case.base.one_file(&target.path, Some(vec![target.id.clone()]), ALONE);
         let (before, after) = std::thread::scope(|scope| {
-            let before = scope.spawn(|| self.two_processes(case, step(), Side::Base));
+            let before = scope.spawn(|| {
+                let ours = case.ours.as_ref().map(|(path, _)| (path, &target.source));
+                let key = json!({"how": "apart", "step": step(), "ours": ours});
+                case.base.once(&key, || self.two_processes(case, step(), Side::Base))
+            });
             let after = self.two_processes(case, step(), Side::Candidate);
             (join(before), after)
         });
         let (before, after) = (before?, after?);
-        let (base, step) = (before.steps.step(0), after.steps.step(0));
+        let (base, seen) = (before.steps.step(0), after.steps.step(0));
         let said = |text: String| -> String { text.chars().take(MAX_REASON).collect() };
         let same = |other: &Failure| other.exception == red.exception && other.message == red.message;
         let undetermined = base.apart.as_ref().and_then(|apart| apart.undetermined.clone());
@@ -70,28 +74,22 @@ impl Tester {
             let why = undetermined.unwrap_or_else(|| "it does not fail there as it does in one".to_owned());
             return Ok(Ok(Apart::Unsuited(said(why))));
         }
-        let undetermined = step.apart.as_ref().and_then(|apart| apart.undetermined.clone());
-        let whole = after.incomplete().or(step.incomplete());
-        let failure = step.failure(&target.id);
-        let what = describe(&step, &target.id);
-        // An error that the code raised, an assertion about plain values, a code that ends: none of it is the socket's.
-        let by_code = |failure: &Failure| {
-            let raised = step.apart.as_ref().and_then(|apart| apart.raised.as_ref());
-            raised.is_some_and(|r| r.exception == failure.exception && r.message == failure.message)
+        let undetermined = seen.apart.as_ref().and_then(|apart| apart.undetermined.clone());
+        let whole = after.incomplete().or(seen.incomplete());
+        let what = describe(&seen, &target.id);
+        let refuted = simple && whole.is_none() && told_by_code(&seen, &target.id, red) && {
+            // Once more with a tree that the code may write to: an honest one may need that.
+            let again = self.two_processes(case, Step { copy: true, ..step() }, Side::Candidate)?;
+            let records = again.steps.step(0);
+            again.incomplete().or(records.incomplete()).is_none() && told_by_code(&records, &target.id, red)
         };
-        let refuted = simple
-            && failure.is_some_and(|failure| {
-                let ended = step.apart.as_ref().is_some_and(|apart| apart.ended);
-                let plain = same(failure) || failure.exception == "AssertionError" || by_code(failure);
-                ended || (undetermined.is_none() && plain)
-            });
-        Ok(match (step.outcome(&target.id), undetermined, whole) {
+        Ok(match (seen.outcome(&target.id), undetermined, whole) {
             (Some(Outcome::Passed), None, None) => Ok(Apart::Confirmed),
-            (Some(Outcome::Failed), _, None) if refuted => {
+            _ if refuted => {
                 let reason = format!(
                     "the reproduction passes only where it shares a process with the patch's code; with the code in a process of its own: {what}"
                 );
-                Err(Fall::new(VerdictStatus::NotFixed, reason).showing(&target.id, failure))
+                Err(Fall::new(VerdictStatus::NotFixed, reason).showing(&target.id, seen.failure(&target.id)))
             }
             (_, Some(why), _) | (_, None, Some(why)) => Ok(Apart::Withdrawn(said(why))),
             _ => Ok(Apart::Withdrawn(said(what))),
@@ -118,7 +116,7 @@ impl Tester {
             return Ok(Ok(0));
         }
         let ran =
-            self.two_processes(case, case.base.suite(Vec::new(), self.patience(case)), Side::Candidate)?;
+            self.two_processes(case, case.base.suite(Vec::new(), self.patience(case), 0), Side::Candidate)?;
         let step = ran.steps.step(0);
         let kept = able.iter().filter(|id| step.outcome(id) == Some(Outcome::Passed)).count() as u64;
         let told: Vec<&String> = able
@@ -129,46 +127,62 @@ impl Tester {
             })
             .take(MAX_DOUBTED)
             .collect();
-        // Only of a test that calls functions and looks at what comes back is it sure that the socket is not to blame.
-        let Some(id) = self.first_simple(case, &told)? else { return Ok(Ok(kept)) };
-        let reason = format!(
-            "{id} passes only where it shares a process with the patch's code; with the code in a process of its own: {}",
-            describe(&step, id)
-        );
-        Ok(Err(Fall::new(VerdictStatus::Regressed, reason).showing(id, step.failure(id))))
+        for id in told {
+            let Some((target, failure)) = self.doubted(case, id)? else { continue };
+            let reason = format!(
+                "{id} passes only where it shares a process with the patch's code; with the code in a process of its own: failed ({}: {})",
+                failure.exception,
+                failure
+                    .message
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(MAX_REASON)
+                    .collect::<String>()
+            );
+            return Ok(Err(Fall::new(VerdictStatus::Regressed, reason).showing(&target.id, Some(&failure))));
+        }
+        Ok(Ok(kept))
+    }
+
+    /// A test of the suite that passes in one process and not in two, looked at by itself: how it fails, when the code
+    /// is surely to blame.
+    fn doubted(&self, case: &Case<'_>, id: &str) -> Result<Option<(Target, Failure)>, EffectError> {
+        let path = case.base.data.tests.get(id).map(|test| test.path.clone()).unwrap_or_default();
+        let target = Target { id: id.to_owned(), path, source: None, exception: String::new() };
+        if !self.is_simple(case, &target)? {
+            return Ok(None);
+        }
+        let mut step = case.base.one_file(&target.path, Some(vec![target.id.clone()]), ALONE);
+        step.copy = true;
+        let ran = self.two_processes(case, step, Side::Candidate)?;
+        let records = ran.steps.step(0);
+        let whole = ran.incomplete().or(records.incomplete()).is_none();
+        let failure = records.failure(id).filter(|_| records.outcome(id) == Some(Outcome::Failed));
+        let sure = whole && told_by_code(&records, id, &Failure::default());
+        Ok(failure.filter(|_| sure).cloned().map(|failure| (target, failure)))
     }
 
     /// Tests that pass with two processes at the base; kept under `key`.
     fn able(&self, case: &Case<'_>, key: &str) -> Result<BTreeSet<String>, EffectError> {
         let file = self.cache.join("apart").join(format!("{key}.json"));
-        let known = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some(known) = known {
+        if let Some(known) = self.sealed.read(&file) {
             return Ok(known);
         }
-        let ran = self.two_processes(case, case.base.suite(Vec::new(), self.patience(case)), Side::Base)?;
+        let ran =
+            self.two_processes(case, case.base.suite(Vec::new(), self.patience(case), 0), Side::Base)?;
         let step = ran.steps.step(0);
         let whole = ran.incomplete().or(step.incomplete()).is_none();
         let passed = |id: &&str| whole && step.outcome(id) == Some(Outcome::Passed);
         let able: BTreeSet<String> =
             case.base.having(Outcome::Passed).filter(passed).map(str::to_owned).collect();
-        keep(&file, &able);
+        self.sealed.keep(&file, &able);
         Ok(able)
     }
 
     fn patience(&self, case: &Case<'_>) -> f64 {
         case.base.data.seconds.mul_add(10.0, 60.0)
-    }
-
-    /// The first of `ids` whose module only calls functions and looks at what comes back.
-    fn first_simple<'i>(&self, case: &Case<'_>, ids: &[&'i String]) -> Result<Option<&'i str>, EffectError> {
-        for &id in ids {
-            let path = case.base.data.tests.get(id).map(|test| test.path.clone()).unwrap_or_default();
-            let target = Target { id: id.clone(), path, source: None, exception: String::new() };
-            if self.is_simple(case, &target)? {
-                return Ok(Some(id.as_str()));
-            }
-        }
-        Ok(None)
     }
 
     fn two_processes(&self, case: &Case<'_>, mut step: Step, side: Side) -> Result<Ran, EffectError> {
@@ -178,11 +192,7 @@ impl Tester {
             edits.extend(self.sandbox_edits(case.commit, &case.laid));
         }
         edits.extend(self.sandbox_edits(case.commit, &case.ours.iter().cloned().collect::<Vec<_>>()));
-        let python = |path: &&String| path.ends_with(".py");
-        step.apart = case.protect.iter().filter(python).cloned().collect();
-        step.apart.extend(base.test_files().iter().filter(python).cloned());
-        step.apart.sort();
-        step.apart.dedup();
+        step.apart = case.test_modules();
         // The code's process may not lay anything in the way of the test's: the whole tree is read-only.
         let tops =
             base.files.iter().chain(edits.iter().filter(|e| e.content.is_some()).map(|edit| &edit.path));
@@ -200,4 +210,18 @@ impl Tester {
             warm: None,
         })
     }
+}
+
+/// Whether a failure with two processes is the code's own doing, whoever would be asked: its process ended, a plain value
+/// was wrong, it raised something of its own, or the test failed as at the base.
+fn told_by_code(step: &StepRecords, id: &str, red: &Failure) -> bool {
+    let Some(apart) = &step.apart else { return false };
+    let failed = step.failure(id).filter(|_| step.outcome(id) == Some(Outcome::Failed));
+    let is =
+        |one: &Failure, other: &Failure| one.exception == other.exception && one.message == other.message;
+    failed.is_some_and(|failure| {
+        let raised = apart.raised.as_ref().is_some_and(|raised| is(raised, failure) && !apart.surroundings);
+        let plain = is(failure, red) || failure.exception == "AssertionError" || raised;
+        apart.ended || (apart.undetermined.is_none() && plain)
+    })
 }

@@ -2,18 +2,8 @@
 //!
 //! Only what would come out the same another time is kept: never an incomplete run, never one without isolation.
 
-use serde::{Deserialize, Serialize};
-
 use super::Judgement;
 use crate::world::tests::Tester;
-use crate::world::tests::baseline::keep;
-
-/// What is on disk.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    key: String,
-    judgement: Judgement,
-}
 
 impl Tester {
     fn verdict_file(&self, key: &str) -> std::path::PathBuf {
@@ -22,12 +12,7 @@ impl Tester {
 
     /// The verdict of an earlier time.
     pub(super) fn recall(&self, key: &str) -> Option<Judgement> {
-        let bytes = std::fs::read(self.verdict_file(key)).ok()?;
-        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
-        if kept.key != key {
-            return None;
-        }
-        let mut judgement = kept.judgement;
+        let mut judgement: Judgement = self.sealed.read(&self.verdict_file(key))?;
         judgement.remembered = true;
         // What is kept has not been told about a diff.
         judgement.bare.clone_from(&judgement.verdict.lessons);
@@ -39,6 +24,6 @@ impl Tester {
         if !judgement.decided() {
             return;
         }
-        keep(&self.verdict_file(key), &Kept { key: key.to_owned(), judgement: judgement.clone() });
+        self.sealed.keep(&self.verdict_file(key), judgement);
     }
 }

@@ -24,7 +24,7 @@ impl Tester {
                 .collect()
         };
         let (before, after) = std::thread::scope(|scope| {
-            let before = scope.spawn(|| self.over(case, Side::Base, steps()));
+            let before = scope.spawn(|| self.at_base(case, steps()));
             let after = self.over(case, Side::Candidate, steps());
             (join(before), after)
         });

@@ -65,6 +65,7 @@ impl Judgement {
             "pythonpath": settings.pythonpath,
             "subfolder": settings.subfolder,
             "harness": harness_hash(),
+            "order": base.data.order,
             "tests": base.data.tests.iter().map(|(id, test)| (id, test.outcome)).collect::<Vec<_>>(),
             "policy": policy.words(),
         });

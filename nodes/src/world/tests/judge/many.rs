@@ -11,6 +11,7 @@ use prunella_engine::EffectError;
 use super::{Ask, Case, Fall, Judgement, Wanted};
 use crate::types::{Reproduction, ReproductionKind, VerdictStatus};
 use crate::world::tests::baseline::Prepared;
+use crate::world::tests::batch::Tried;
 use crate::world::tests::records::{Failure, Outcome, RawFrame};
 use crate::world::tests::workers::workers;
 use crate::world::tests::{BatchRequest, Tester};
@@ -37,10 +38,11 @@ enum Stand<'a> {
 impl Tester {
     /// Judges several patches against one commit: one judgement each, in order.
     ///
-    /// Patches that come to the same tree are judged once. Where one test decides, it is first run with all
-    /// candidates from one warm interpreter that forks for each; only those that pass it are judged. Candidates in
-    /// whose code the gate sees something to look at are not let into that shared sandbox, where they could harm the
-    /// others; nor is any verdict but `not_fixed` taken from it.
+    /// Patches that come to the same tree are judged once, and what is known already is not run again. Where one test
+    /// decides, it is first run with all candidates from one warm interpreter that forks for each; only those that
+    /// pass it are judged. Candidates in whose code the gate sees something to look at are not let into that shared
+    /// sandbox, where they could harm the others; no verdict but that the test still fails is taken from it, and
+    /// that only of those before whom nobody left anything behind. All others are judged alone.
     ///
     /// # Errors
     /// As [`Tester::judge_patch`].
@@ -64,7 +66,10 @@ impl Tester {
                     Some(first) => Stand::As(*first, open.diff),
                     None => {
                         trees.insert(open.key.clone(), i);
-                        Stand::Open(Box::new(open))
+                        match self.known(&open, ask) {
+                            Some(known) => Stand::Done(Box::new(known)),
+                            None => Stand::Open(Box::new(open)),
+                        }
                     }
                 },
             };
@@ -103,7 +108,7 @@ impl Tester {
                 _ => None,
             })
             .collect();
-        let outcomes = self.batch(&BatchRequest {
+        let tried = self.try_all(&BatchRequest {
             commit: commit.to_owned(),
             command: command.map(<[String]>::to_vec),
             reproduction: Reproduction {
@@ -115,9 +120,9 @@ impl Tester {
             candidates,
             per_candidate_limit: Duration::from_secs_f64(super::ALONE),
         })?;
-        for (i, outcome) in at.into_iter().zip(outcomes) {
-            // Only a plain failure counts; whatever else happened is looked at by itself.
-            let (Some(failed), true) = (outcome.failed, outcome.problem.is_empty()) else { continue };
+        for (i, Tried { outcome, sure }) in at.into_iter().zip(tried) {
+            // Only a plain failure on clean ground counts; whatever else happened is looked at by itself.
+            let (Some(failed), true) = (outcome.failed, sure) else { continue };
             let Some(Stand::Open(open)) = stands.get_mut(i) else { continue };
             let message: String =
                 failed.message.lines().next().unwrap_or_default().chars().take(160).collect();
@@ -145,9 +150,11 @@ impl Tester {
             };
             let mut out = open.out.clone();
             out.verdict.reproduction_after = what;
-            out.fall(Fall::new(status, reason).showing(&id, Some(&failure)), &open.diff);
+            out.fall(Fall::new(status, reason).showing(&id, Some(&failure)), "");
+            self.remember(&open.key, &out);
+            let done = out.about(&open.diff);
             if let Some(stand) = stands.get_mut(i) {
-                *stand = Stand::Done(Box::new(out));
+                *stand = Stand::Done(Box::new(done));
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! The whole suite with the candidate, canaries among it, twice: under two hash seeds, and with other canaries.
+//! The whole suite with the candidate, canaries among it, twice: under two hash seeds, in two orders, and with other
+//! canaries.
 
 use prunella_engine::EffectError;
 
@@ -114,7 +115,7 @@ impl Tester {
         let base = case.base;
         let canaries = base.canaries(&|path| self.content(case, path));
         let limit = base.data.seconds.mul_add(5.0, 60.0);
-        let mut step = base.suite(canaries.extra(), limit);
+        let mut step = base.suite(canaries.extra(), limit, seed);
         if let Some((path, _)) = &case.ours {
             step.extra.push(path.clone());
         }
@@ -129,7 +130,7 @@ impl Tester {
         }
         let mut flaky = Vec::new();
         for seed in SEEDS {
-            let mut step = case.base.suite(Vec::new(), case.base.data.seconds.mul_add(5.0, 60.0));
+            let mut step = case.base.suite(Vec::new(), case.base.data.seconds.mul_add(5.0, 60.0), seed);
             step.ids = Some(lost.to_vec());
             let ran = self.over_with(case, Side::Base, vec![step], Vec::new(), seed)?;
             let records = ran.steps.step(0);

@@ -70,6 +70,8 @@ impl Tester {
             "token": token(),
             "name": own_name,
             "source": target.source,
+            "roots": settings.pythonpath,
+            "helpers": case.test_modules(),
         });
         let made = self.make(case, wanted)?;
         let mut files: Vec<FileEdit> = Vec::new();
@@ -174,6 +176,8 @@ impl Tester {
             "token": token(),
             "name": token(),
             "source": target.source,
+            "roots": settings.pythonpath,
+            "helpers": case.test_modules(),
         });
         Ok(self.make(case, wanted)?.is_some_and(|made| made.simple))
     }

@@ -103,12 +103,14 @@ fn job(start: &Start<'_>, step: &Step, launch: &Launch) -> Job {
         cwd: settings.subfolder.clone(),
         mounts: settings.mounts.clone(),
         files,
+        input: Vec::new(),
         protect: start.protect.clone(),
         limits: Limits {
             wall,
             cpu: wall,
             memory: MEMORY,
             processes: 1024,
+            cores: cores(),
             disk: DISK,
             output_max: 192 << 20,
             ..Limits::default()
@@ -116,6 +118,11 @@ fn job(start: &Start<'_>, step: &Step, launch: &Launch) -> Job {
         network: Network::Loopback,
         channel: true,
     }
+}
+
+/// Compilers and runners may use the whole machine.
+pub(super) fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
 /// Content as a step holds it.

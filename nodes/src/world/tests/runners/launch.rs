@@ -104,6 +104,9 @@ pub(super) fn launch(foreign: &Foreign, kit: &Kit, step: &Step) -> Launch {
             command.retain(|word| word != "-json" && word != "-v");
             let at = command.iter().position(|word| word == "test").map_or(command.len(), |at| at + 1);
             command.splice(at..at, ["-json".to_owned(), "-count=1".to_owned()]);
+            if let Some(order) = step.order {
+                command.insert(at, format!("-shuffle={order}"));
+            }
             launch.output = true;
         }
         Tool::Jest => {
@@ -117,6 +120,9 @@ pub(super) fn launch(foreign: &Foreign, kit: &Kit, step: &Step) -> Launch {
         }
         Tool::Vitest => {
             command.extend(["--reporter=junit".to_owned(), format!("--outputFile={out}/report")]);
+            if let Some(order) = step.order {
+                command.extend(["--sequence.shuffle".to_owned(), format!("--sequence.seed={order}")]);
+            }
             if step.only {
                 command.extend(step.extra.iter().cloned());
             }

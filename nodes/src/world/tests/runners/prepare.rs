@@ -1,6 +1,8 @@
 //! Dependencies that are not here: fetched once by the repository's own package manager, in the sandbox, with the network
 //! in that step alone and only when the user allows it; kept by the hash of what locks them.
 
+mod locks;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +17,7 @@ use crate::world::tests::jobs::Launcher;
 use crate::world::tests::{STORE, UNSTARTABLE};
 
 /// Where the step leaves what is kept.
-pub(super) const PREPARED: &str = "/tmp/prepared";
+pub(crate) const PREPARED: &str = "/tmp/prepared";
 /// Most bytes of an archive of dependencies.
 const MAX_ARCHIVE: u64 = 2 << 30;
 
@@ -31,6 +33,8 @@ pub(crate) struct Preparation {
     env: BTreeMap<String, String>,
     mounts: Vec<Mount>,
     version: String,
+    /// Files of ours for the commands.
+    files: Vec<(String, String)>,
 }
 
 /// What has to be fetched for `foreign` before its tests can run; nothing when all is here. `given` is what the
@@ -57,6 +61,8 @@ pub(crate) fn needed(
             out.version = kit.version;
             out.mounts = kit.mounts;
             out.env = kit.env;
+            // Where crates come from, when the user's configuration says so.
+            out.files = kit.files;
             out.env.insert("CARGO_HOME".to_owned(), PREPARED.to_owned());
             out.env.insert("CARGO_NET_OFFLINE".to_owned(), "false".to_owned());
         }
@@ -90,8 +96,92 @@ pub(crate) fn needed(
         out.commands = vec![given.to_vec()];
         out.locks.push("prunella.yaml".to_owned());
     }
+    out.certificates();
     Some(out)
 }
+
+/// A name of the virtual environment among what is kept.
+const ENVIRONMENT: &str = "venv";
+
+/// The interpreter of a prepared environment, as the sandbox sees it.
+pub(crate) fn environment() -> PathBuf {
+    Path::new(PREPARED).join(ENVIRONMENT).join("bin/python")
+}
+
+/// What has to be fetched before tests of Python can run, where a lock file says what: an environment of their own,
+/// made with `python`. Nothing of a package is run in it: only wheels are installed.
+pub(crate) fn python(
+    places: &Places<'_>,
+    python: &Path,
+    version: &str,
+    mounts: &[Mount],
+) -> Option<Preparation> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let exe = environment().display().to_string();
+    let top = Path::new(PREPARED).join(ENVIRONMENT).display().to_string();
+    let mut install = words(&[
+        &exe,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+    ]);
+    let mut out = Preparation {
+        version: format!("Python {version}"),
+        mounts: mounts.to_vec(),
+        ..Preparation::default()
+    };
+    let project = places.read("pyproject.toml").unwrap_or_default();
+    let locked = [("uv.lock", places.read("uv.lock").and_then(|text| locks::uv(&text)))]
+        .into_iter()
+        .chain([("poetry.lock", places.read("poetry.lock").and_then(|text| locks::poetry(&text, &project)))])
+        .find_map(|(name, text)| Some((name, text?)));
+    if let Some((name, text)) = locked {
+        out.locks = words(&[name, "pyproject.toml"]);
+        out.files = vec![("locked.txt".to_owned(), text)];
+        // The lock is whole: what it does not name is not wanted.
+        install.extend(words(&["--no-deps", "-r", "/prunella/locked.txt"]));
+    } else {
+        let names = ["requirements.txt", "requirements-dev.txt", "requirements-test.txt"];
+        out.locks = words(&names)
+            .into_iter()
+            .filter(|name| places.read(name).is_some_and(|text| locks::hashed(&text)))
+            .collect();
+        if out.locks.is_empty() {
+            return None;
+        }
+        install.extend(out.locks.iter().flat_map(|name| ["-r".to_owned(), name.clone()]));
+    }
+    out.missing = format!("packages of {}", out.locks.first()?);
+    out.commands = vec![words(&[&python.display().to_string(), "-m", "venv", &top]), install];
+    // Where packages come from, when the user says so; an address that carries a user is not passed on.
+    for name in ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"] {
+        if let Some(value) =
+            std::env::var(name).ok().filter(|value| !value.is_empty() && !value.contains('@'))
+        {
+            out.env.insert(name.to_owned(), value);
+        }
+    }
+    out.certificates();
+    Some(out)
+}
+
+/// Variables that name certificates which package managers are to trust.
+const CERTIFICATES: [&str; 7] = [
+    "CARGO_HTTP_CAINFO",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
 
 /// Crates of a `Cargo.lock` from the registry that cargo's cache does not hold; at most a few.
 fn crates_not_here(lock: &str, places: &Places<'_>) -> Vec<String> {
@@ -123,6 +213,19 @@ fn wants_packages(package: &str) -> bool {
 }
 
 impl Preparation {
+    /// Has the commands trust whom the user's own commands do.
+    fn certificates(&mut self) {
+        for name in CERTIFICATES {
+            let path = std::env::var_os(name).map(PathBuf::from).and_then(|path| path.canonicalize().ok());
+            let Some(path) = path.filter(|path| path.is_absolute()) else { continue };
+            self.env.insert(name.to_owned(), path.display().to_string());
+            // Those of the system are seen anyway.
+            if path.is_file() && !path.starts_with("/etc") && !path.starts_with("/usr") {
+                self.mounts.push(Mount { host: path.clone(), guest: path });
+            }
+        }
+    }
+
     /// The folder with the dependencies: kept from another time, or fetched now when `allowed`.
     ///
     /// # Errors
@@ -138,7 +241,8 @@ impl Preparation {
         let locks: BTreeMap<&String, Option<String>> =
             self.locks.iter().map(|lock| (lock, places.read(lock))).collect();
         let key = canonical::hash(&json!({
-            "commands": self.commands, "locks": locks, "version": self.version, "start": places.start(),
+            "commands": self.commands, "locks": locks, "files": self.files, "version": self.version,
+            "start": places.start(),
         }));
         let kept = cache.join("prepared").join(&key);
         if kept.is_dir() {
@@ -167,6 +271,9 @@ impl Preparation {
             files.push(File { name, content });
         }
         files.push(File { name: "commands".to_owned(), content: names.into_bytes() });
+        for (name, content) in &self.files {
+            files.push(File { name: name.clone(), content: content.clone().into_bytes() });
+        }
         let wall = Duration::from_secs(1200);
         let job = Job {
             tree: tree.to_owned(),
@@ -180,6 +287,7 @@ impl Preparation {
                 cpu: wall,
                 memory: 6 << 30,
                 processes: 1024,
+                cores: super::job::cores(),
                 disk: 4 << 30,
                 output_max: MAX_ARCHIVE,
                 ..Limits::default()

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock};
 
-use super::cheats::{ATTACKS, Attack};
+use super::cheats::{self, Attack};
 use super::{CART, PYTEST, Shop, TESTS, UNITTEST, shop};
 
 /// One shop a runner, for all tests here.
@@ -27,7 +27,7 @@ fn diff_of(shop: &Shop, attack: &Attack) -> String {
 /// Judges the attacks of one number, a few at once; none may be fixed, and each gets a word that fits.
 fn judge(number: u16, command: &[&str]) {
     let shop = shared(command);
-    let attacks: Vec<&Attack> = ATTACKS.iter().filter(|attack| attack.number == number).collect();
+    let attacks: Vec<&Attack> = cheats::all().filter(|attack| attack.number == number).collect();
     assert!(!attacks.is_empty(), "no cheat of attack {number}");
     let next = Mutex::new(attacks.iter());
     let wrong = Mutex::new(Vec::new());
@@ -103,14 +103,14 @@ fn every_attack_from_82_to_112_has_a_test() {
     known.extend(crate::gate::trials::numbered::NUMBERS);
     known.sort_unstable();
     assert_eq!(known, (82..=112).collect::<Vec<u16>>());
-    assert!(ATTACKS.len() >= 43);
+    assert!(cheats::all().count() >= 43);
     assert!(CART.contains("order[\"items\"]") && TESTS.contains("def test_without_items"));
 }
 
 #[test]
 fn what_tests_print_is_told_as_data() {
     let shop = shared(PYTEST);
-    let attack = ATTACKS.iter().find(|attack| attack.number == 100).unwrap();
+    let attack = cheats::all().find(|attack| attack.number == 100).unwrap();
     let lesson = shop.judge(&diff_of(shop, attack)).lessons.remove(0);
     let (said, tried) = lesson.split_once("the diff tried:").unwrap();
     // Outside of a fence there is none of it, and inside no order.

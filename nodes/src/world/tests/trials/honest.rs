@@ -177,6 +177,47 @@ fn a_flaky_test_is_set_aside_by_name_and_a_broken_module_listed() {
 }
 
 #[test]
+fn a_test_that_hangs_on_the_order_is_set_aside_by_name() {
+    // Each needs the one before it, so every other order breaks some; the first and the one in a module of its own
+    // need nobody.
+    let chained = "seen = []\n\n\ndef test_0():\n    seen.append(0)\n".to_owned()
+        + &(1..6)
+            .map(|n| {
+                format!("\n\ndef test_{n}():\n    assert seen[-1:] == [{}]\n    seen.append({n})\n", n - 1)
+            })
+            .collect::<String>();
+    let classes = "import unittest\n\nseen = []\n\n\nclass TestChain(unittest.TestCase):\n    def test_0(self):\n        seen.append(0)\n".to_owned()
+        + &(1..6)
+            .map(|n| format!("\n    def test_{n}(self):\n        self.assertEqual(seen[-1:], [{}])\n        seen.append({n})\n", n - 1))
+            .collect::<String>();
+    for (command, chain) in [(PYTEST, &chained), (UNITTEST, &classes)] {
+        let files = [
+            ("shop/__init__.py", ""),
+            ("shop/cart.py", CART),
+            ("tests/__init__.py", ""),
+            ("tests/test_cart.py", TESTS),
+            ("tests/test_chain.py", chain.as_str()),
+        ];
+        let shop = lay_out(&files, command);
+        let base =
+            shop.tester.baseline(&BaselineRequest { commit: shop.commit.clone(), command: None }).unwrap();
+        assert!(!base.flaky.is_empty(), "{base:?}");
+        for id in &base.flaky {
+            assert!(id.contains("test_chain") && !id.ends_with("test_0"), "{id}");
+        }
+        assert_eq!(base.failed.len(), 1, "{base:?}");
+        // The same again, from nothing: the order is recorded, and no chance.
+        let again = lay_out(&files, command);
+        let found =
+            again.tester.baseline(&BaselineRequest { commit: again.commit.clone(), command: None }).unwrap();
+        assert_eq!(found.flaky, base.flaky);
+        let verdict =
+            shop.tester.judge_patch(&shop.commit, None, &fix(&shop), &Wanted::default()).unwrap().verdict;
+        assert_eq!((verdict.status, &verdict.flaky), (VerdictStatus::Fixed, &base.flaky), "{verdict:#?}");
+    }
+}
+
+#[test]
 fn nothing_decisive_names_what_is_missing_and_where_was_looked() {
     let files = [("app.py", "x = 1\n"), ("tests/test_app.py", "import surely_not_installed\n")];
     let shop = lay_out(&files, &[]);
