@@ -64,6 +64,7 @@ pub fn kind() -> Kind {
                 doc: "What earlier attempts taught.",
             },
         ],
+        variables: false,
         output: Output::Returns,
         settings: vec![
             Setting { name: "model", ty: SettingType::Model, doc: "The role that is asked." },
@@ -74,6 +75,7 @@ pub fn kind() -> Kind {
             },
             Setting { name: "returns", ty: SettingType::Returns, doc: "The type of the diagnosis." },
         ],
+        needs: &[],
         effects: &["evidence.gather", "model.call"],
         node: Arc::new(Analyze),
     }

@@ -117,7 +117,7 @@ impl Component {
         }
         let checked = match &face.output {
             Output::Fixed(ty) => Some(ty.clone()),
-            Output::Returns => None,
+            Output::Returns | Output::Made(..) => None,
         };
         let node = WasmNode {
             compiled: Arc::clone(&self.compiled),
@@ -130,8 +130,10 @@ impl Component {
             version: self.version(),
             doc: face.doc,
             with: face.with,
+            variables: false,
             output: face.output,
             settings: face.settings,
+            needs: &[],
             effects: face.effects,
             node: Arc::new(node),
         })
