@@ -20,6 +20,7 @@
 mod compile;
 mod guest;
 mod host;
+mod kind;
 mod meter;
 mod node;
 
@@ -30,6 +31,7 @@ use prunella_engine::{Class, Fault, Field, Kind, Output, Setting};
 
 use compile::Compiled;
 pub use compile::MAX_COMPONENT_BYTES;
+pub use kind::kind;
 use node::WasmNode;
 
 /// What one task of a component may use. Reaching a limit ends the task with an error that names it.
