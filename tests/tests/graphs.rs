@@ -34,7 +34,15 @@ struct Scene {
 
 impl Scene {
     fn new(model: &ScriptedModel) -> Self {
-        let case = Case::lay_out("pyotp-period", true);
+        Self::of(Case::lay_out("pyotp-period", true), model)
+    }
+
+    /// The case without a test that fails: the reproduction is made, and proves less.
+    fn thin(model: &ScriptedModel) -> Self {
+        Self::of(Case::lay_out("pyotp-period", false), model)
+    }
+
+    fn of(case: Case, model: &ScriptedModel) -> Self {
         Self { case, prunella: Prunella::new().env("PRUNELLA_MODEL", &model.spec()).env("USER", "ann") }
     }
 
@@ -236,9 +244,20 @@ fn team(refusals: usize) -> ScriptedModel {
 }
 
 #[test]
+fn multi_agent_asks_nobody_where_the_evidence_is_strong() {
+    let model = team(0);
+    let scene = Scene::new(&model);
+    let said = scene.run("multi-agent", &[], 0);
+    assert_eq!(said["end"], "healed");
+    assert!(said["verdict"]["confidence"].as_f64().unwrap() >= 0.9, "{said}");
+    scene.fixes(&said);
+    scene.replays(&model, "healed");
+}
+
+#[test]
 fn multi_agent_asks_a_person_where_the_evidence_is_thin() {
     let model = team(1);
-    let scene = Scene::new(&model);
+    let scene = Scene::thin(&model);
     let said = scene.run("multi-agent", &[], 12);
     assert_eq!(said["status"], "waiting", "{said}");
     let prompts = model.prompts();
@@ -262,7 +281,7 @@ fn multi_agent_asks_a_person_where_the_evidence_is_thin() {
 #[test]
 fn multi_agent_ends_where_a_person_says_no() {
     let model = team(0);
-    let scene = Scene::new(&model);
+    let scene = Scene::thin(&model);
     let _ = scene.run("multi-agent", &[], 12);
     let done = scene.prunella.run(&["runs", "reject", "@latest", "--by", "bob", "--json"]).code(13).json();
     assert_eq!((&done["end"], &done["outcome"]), (&json!("declined"), &json!("declined")));

@@ -36,7 +36,7 @@ impl World for Stage {
             }
             _ => {
                 let request: ToolRequest = serde_json::from_value(call.request.clone()).unwrap();
-                let edits = request.tool == "edit";
+                let edits = request.tool == "edit" || request.diff.is_some();
                 self.used.lock().unwrap().push(request);
                 json!(ToolResponse {
                     text: put("told"),

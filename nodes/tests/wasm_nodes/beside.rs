@@ -65,7 +65,7 @@ fn a_component_beside_the_graph_runs_and_its_trace_needs_no_file() {
     let (engine, id, result) = run(dir.path().to_owned(), &hash, "int");
     assert_eq!((result.exit, &result.output), (0, &json!(42)), "{result:?}");
     let trace = Trace::of_run(engine.store(), &id).unwrap().to_bytes().unwrap();
-    let (_, _, refused) = run(dir.path().to_owned(), &"0".repeat(64), "int");
+    let (_, _, refused) = run(dir.path().to_owned(), &"f".repeat(64), "int");
     assert!(refused.exit == 5 && refused.error.unwrap().message.contains(&hash));
     let (_, _, wrong) = run(dir.path().to_owned(), &hash, "string");
     assert_ne!(wrong.exit, 0, "the output is held to `returns`");
