@@ -355,6 +355,27 @@ pub(crate) struct ExplainArgs {
     pub json: bool,
 }
 
+/// `prunella runs approve` and `prunella runs reject`
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// The run's id, the start of it, or `@latest`.
+    pub run: String,
+    /// The question, where the run asks several.
+    pub id: Option<String>,
+    /// Who decides [default: the user's name].
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do not go on with the run.
+    #[arg(long)]
+    pub no_resume: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `prunella replay`
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -444,6 +465,10 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Say yes where a run asks for approval, and go on with it.
+    Approve(DecideArgs),
+    /// Say no where a run asks for approval, and go on with it.
+    Reject(DecideArgs),
     /// Change the state of a run that nobody is at work on.
     Update {
         /// The run's id, the start of it, or `@latest`.

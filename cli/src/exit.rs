@@ -13,7 +13,7 @@ pub(crate) const TABLE: &[(u8, &str)] = &[
     (7, "run owned elsewhere, or its pin differs"),
     (10, "ran, not healed (`judge`: not fixed, no evidence; `graph test`: a case failed)"),
     (11, "nothing to do (false alarm, known, already fixed)"),
-    (12, "waiting for a person"),
+    (12, "waiting for a person, or for a time to come"),
     (13, "declined"),
     (14, "a limit was reached, wherever it routes"),
     (15, "the tests cannot start or be collected"),
@@ -38,6 +38,8 @@ pub(crate) const BUG: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// The graph does not check.
 pub(crate) const GRAPH: u8 = 3;
+/// A credential, or a model, is missing.
+pub(crate) const CREDENTIAL: u8 = 4;
 /// Input cannot be read.
 pub(crate) const UNREADABLE: u8 = 5;
 /// The store cannot be used.

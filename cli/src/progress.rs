@@ -179,6 +179,22 @@ fn outcome(kind: &str, output: &Value) -> (Tone, String) {
             let draft = if yes("/pull/draft") { " (draft)" } else { "" };
             (Tone::Good, format!("{}{draft} {}", text("/pull/action"), text("/pull/branch")))
         }
+        "agent" if yes("/proposed") => (Tone::Good, text("/candidate/summary")),
+        "agent" if text("/why").is_empty() => (Tone::Good, "no change".to_owned()),
+        "agent" => (Tone::Bad, text("/why")),
+        "command" => {
+            let how = match output["status"].as_i64() {
+                Some(status) => format!("status {status}"),
+                None => text("/how"),
+            };
+            (if yes("/ok") { Tone::Good } else { Tone::Bad }, how)
+        }
+        "select" if yes("/found") => (Tone::Good, format!("item {}", output["index"])),
+        "select" => (Tone::Bad, "nothing passes".to_owned()),
+        "approve" if text("/by").is_empty() => (Tone::Good, text("/outcome")),
+        "approve" => (Tone::Good, format!("{} by {}", text("/outcome"), text("/by"))),
+        "notify" if yes("/sent") => (Tone::Good, "sent".to_owned()),
+        "notify" => (Tone::Bad, format!("not sent: {}", text("/why"))),
         _ => (Tone::Good, String::new()),
     }
 }

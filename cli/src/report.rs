@@ -121,6 +121,7 @@ fn as_value(told: &Told, result: &RunResult, code: u8, report: &Path, page: Opti
         "end": result.end,
         "outcome": result.outcome,
         "limit": result.limit,
+        "output": result.output,
         "exit": code,
         "resumable": summary.resumable,
         "reason": told.reason(),

@@ -11,6 +11,7 @@ use prunella_engine::store::Store;
 use prunella_nodes::kinds;
 use prunella_nodes::world::git::GitRepo;
 use prunella_nodes::world::models::Providers;
+use prunella_nodes::world::notify::Channels;
 use prunella_nodes::world::tests::{HostSettings, Tester};
 use prunella_nodes::world::{LocalWorld, Parts};
 use prunella_sandbox::{ContainerSandbox, Probe, Sandbox, WasmSandbox};
@@ -32,6 +33,9 @@ pub(crate) struct Local {
     /// The image, for `container`.
     #[serde(default)]
     pub image: Option<String>,
+    /// The folder of the graph file; nothing for a graph that ships.
+    #[serde(default)]
+    pub graph_dir: Option<PathBuf>,
     /// The command line that runs it again from any folder, in words.
     #[serde(default)]
     pub again: Vec<String>,
@@ -49,6 +53,7 @@ impl Local {
             tests: host_settings(args)?,
             sandbox: args.sandbox.unwrap_or_default().word().to_owned(),
             image: args.container_image.clone(),
+            graph_dir: None,
             again: Vec::new(),
         })
     }
@@ -186,8 +191,20 @@ pub(crate) fn engine(
 ) -> Result<(Engine, Stop)> {
     let dir = store.dir().unwrap_or(Path::new(".")).to_owned();
     let (repo, tester) = tester(local, &dir)?;
-    let secrets = providers.secrets();
-    let parts = Parts { repo, tester, providers, store: Arc::clone(store), store_dir: dir };
+    let mut secrets = providers.secrets();
+    let vars = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let channels = Channels::configure(vars)?;
+    secrets.extend(channels.secrets());
+    let parts = Parts {
+        repo,
+        tester,
+        providers,
+        channels,
+        store: Arc::clone(store),
+        store_dir: dir,
+        graph_dir: local.graph_dir.clone(),
+    };
     let world: Arc<dyn World> = Arc::new(LocalWorld::new(parts));
     let mut options = Options::new(&kinds());
     options.redactor = Redactor::new(secrets);

@@ -20,11 +20,43 @@ pub(crate) struct Shipped {
 }
 
 /// All of them.
-pub(crate) const SHIPPED: &[Shipped] = &[Shipped {
-    name: "self-heal",
-    about: "the default: turn an incident into a tested pull request, three attempts at most",
-    source: include_str!("../../graphs/self-heal.yaml"),
-}];
+pub(crate) const SHIPPED: &[Shipped] = &[
+    Shipped {
+        name: "self-heal",
+        about: "the default: turn an incident into a tested pull request, three attempts at most",
+        source: include_str!("../../graphs/self-heal.yaml"),
+    },
+    Shipped {
+        name: "agentless",
+        about: "one call a patch, five patches, no loop: chosen by tests and votes",
+        source: include_str!("../../graphs/agentless.yaml"),
+    },
+    Shipped {
+        name: "ensemble",
+        about: "three models at once, each patch tested, the best one taken",
+        source: include_str!("../../graphs/ensemble.yaml"),
+    },
+    Shipped {
+        name: "multi-agent",
+        about: "planner, coder, tests and reviewer; a person decides under a confidence of 0.9",
+        source: include_str!("../../graphs/multi-agent.yaml"),
+    },
+    Shipped {
+        name: "mini-agent",
+        about: "one agent with a shell in the sandbox; the tests judge what it made",
+        source: include_str!("../../graphs/mini-agent.yaml"),
+    },
+    Shipped {
+        name: "triage",
+        about: "what broke, a test that fails, and why; nothing is changed",
+        source: include_str!("../../graphs/triage.yaml"),
+    },
+];
+
+/// Whether `name` is a file's and no shipped graph's.
+pub(crate) fn is_file(name: &str) -> bool {
+    SHIPPED.iter().all(|shipped| shipped.name != name)
+}
 
 /// `graphs/`, compiled in.
 pub(crate) static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../graphs");

@@ -29,6 +29,14 @@ pub trait Clock: Send + Sync {
     }
 }
 
+/// A time as people read it, in UTC and to the second: `2026-08-20 09:41:07 UTC`.
+#[must_use]
+pub fn utc(ms: u64) -> String {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 /// The clock of the machine.
 #[derive(Debug, Clone)]
 pub struct SystemClock(Instant);
@@ -74,6 +82,11 @@ impl StepClock {
     pub fn at(ms: u64) -> Self {
         Self(AtomicU64::new(ms))
     }
+
+    /// Moves it on.
+    pub fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
@@ -92,5 +105,21 @@ impl Clock for StepClock {
 
     async fn sleep(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::utc;
+
+    #[test]
+    fn times_are_told_in_utc() {
+        for (ms, text) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400_000, "2000-02-29 00:00:00 UTC"),
+            (u64::MAX, "9999-12-30 22:00:00 UTC"),
+        ] {
+            assert_eq!(utc(ms), text);
+        }
     }
 }

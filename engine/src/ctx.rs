@@ -60,7 +60,37 @@ pub(crate) enum Want {
     /// An effect on the world.
     Effect { name: &'static str, class: Class, request: Value },
     /// A person's answer of this type.
-    Answer { question: String, ty: Type },
+    Answer { question: String, ty: Type, expiry: Option<Expiry> },
+}
+
+/// When time answers a question, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expiry {
+    /// When.
+    pub due: Due,
+    /// The answer that it has then, of the question's type.
+    pub answer: Value,
+    /// Whether no person is asked: a process stays for it where that does not take long.
+    pub alone: bool,
+}
+
+/// A time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// So many milliseconds after the question was asked for the first time.
+    In(u64),
+    /// In milliseconds since the Unix epoch.
+    At(u64),
+}
+
+impl Due {
+    /// For a question that is asked at `now_ms`, in milliseconds since the Unix epoch.
+    pub(crate) fn after(self, now_ms: u64) -> u64 {
+        match self {
+            Self::In(ms) => now_ms.saturating_add(ms),
+            Self::At(ms) => ms,
+        }
+    }
 }
 
 /// Where an answer is put.
@@ -127,7 +157,17 @@ impl Ctx {
     /// Asks a person, and returns the answer, which has the type `ty`. The run parks while nothing else can go on; when
     /// it is resumed the body runs again up to here, its effects answered from the journal.
     pub async fn interrupt(&self, question: impl Into<String>, ty: Type) -> Value {
-        let want = Want::Answer { question: question.into(), ty: ty.spelled_out() };
+        self.question(question.into(), ty, None).await
+    }
+
+    /// [`Ctx::interrupt`], where time answers what nobody has answered by then. When that was is recorded, so it holds
+    /// across resumes; a person cannot answer any more after it.
+    pub async fn interrupt_until(&self, question: impl Into<String>, ty: Type, expiry: Expiry) -> Value {
+        self.question(question.into(), ty, Some(expiry)).await
+    }
+
+    async fn question(&self, question: String, ty: Type, expiry: Option<Expiry>) -> Value {
+        let want = Want::Answer { question, ty: ty.spelled_out(), expiry };
         self.answers(vec![want]).await.pop().unwrap_or(Value::Null)
     }
 
@@ -173,6 +213,14 @@ impl Ctx {
     /// When it is not in the store.
     pub fn text(&self, blob: &BlobRef) -> Result<String, NodeError> {
         Ok(String::from_utf8_lossy(&self.blobs.get(blob)?).into_owned())
+    }
+
+    /// The bytes that `blob` names.
+    ///
+    /// # Errors
+    /// When it is not in the store.
+    pub fn bytes(&self, blob: &BlobRef) -> Result<Vec<u8>, NodeError> {
+        self.blobs.get(blob)
     }
 
     /// Renders the node's prompt over `vars` (its input plus what the kind gathered), with `attempt` and

@@ -14,6 +14,7 @@
 //! in the air lands and is recorded, and the run stops, resumable. Where every task waits for a person, it parks.
 
 mod body;
+mod deadlines;
 mod effects;
 pub(crate) mod facts;
 mod flight;
@@ -59,6 +60,8 @@ pub(crate) struct Tools {
     pub(crate) redactor: Redactor,
     pub(crate) stop: Stop,
     pub(crate) modes: Modes,
+    /// How long a process stays for a time alone to come, in milliseconds.
+    pub(crate) patience_ms: u64,
 }
 
 /// What a drive goes on from.
@@ -101,6 +104,8 @@ pub(crate) struct Driver<'a> {
     bodies: BTreeMap<Lane, Body>,
     /// Declared interrupts that wait for an answer.
     asks: BTreeMap<Lane, Ask>,
+    /// Questions of bodies that time answers where nobody did.
+    deadlines: BTreeMap<At, deadlines::Deadline>,
     /// Bodies that can be polled.
     ready: VecDeque<Lane>,
     flights: Flights,
@@ -140,6 +145,7 @@ impl<'a> Driver<'a> {
             scheduler,
             bodies: BTreeMap::new(),
             asks: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
             ready: VecDeque::new(),
             flights: Flights::default(),
             externals: BTreeMap::new(),
@@ -195,6 +201,8 @@ impl<'a> Driver<'a> {
             if self.flights.is_empty() {
                 match self.closing.take() {
                     Some(finish) => self.close(finish)?,
+                    None if self.due()? => {}
+                    None if self.await_due() => {}
                     None => return Ok(Rest::Halted(self.why_it_rests())),
                 }
                 continue;
@@ -217,6 +225,7 @@ impl<'a> Driver<'a> {
             return self.cancel();
         }
         self.heed_wish();
+        self.due()?;
         Ok(())
     }
 
@@ -225,6 +234,9 @@ impl<'a> Driver<'a> {
             StopWish::Now if self.halt.is_none() => self.halt = Some(Halt::Asked),
             StopWish::Drain => self.draining = true,
             _ => {}
+        }
+        if self.halt.is_some() || self.draining {
+            self.flights.stop_waiting();
         }
     }
 

@@ -55,13 +55,23 @@ pub struct NodeError {
     pub code: String,
     /// What happened, a lowercase fragment without a full stop.
     pub message: String,
+    /// The documented exit code of a run that ends because of this; nothing: a bug of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
 }
 
 impl NodeError {
     /// An error under a stable `code`.
     #[must_use]
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
+        Self { code: code.to_owned(), message: message.into(), exit: None }
+    }
+
+    /// The same error, with the exit code of a run that it ends.
+    #[must_use]
+    pub fn exit(mut self, code: u8) -> Self {
+        self.exit = Some(code);
+        self
     }
 
     /// The blob is not in the store.
@@ -72,8 +82,8 @@ impl NodeError {
 }
 
 impl NodeError {
-    fn exit(&self) -> u8 {
-        if self.code.starts_with("blob.") { 6 } else { 1 }
+    fn exit_code(&self) -> u8 {
+        self.exit.unwrap_or(if self.code.starts_with("blob.") { 6 } else { 1 })
     }
 }
 
@@ -154,7 +164,7 @@ impl From<&Fault> for Failure {
 
 impl From<NodeError> for Fault {
     fn from(error: NodeError) -> Self {
-        Self { exit: error.exit(), code: error.code, message: error.message, help: None, detail: None }
+        Self { exit: error.exit_code(), code: error.code, message: error.message, help: None, detail: None }
     }
 }
 

@@ -41,6 +41,30 @@ pub enum Output {
     Fixed(Type),
     /// What the node's `returns:` names; required.
     Returns,
+    /// Made from a type that the node itself says.
+    Made(Part, fn(Type) -> Type),
+}
+
+/// A type that a node says, and that its output is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What `returns:` names; a string where the node does not say.
+    Returns,
+    /// That of the items of the list that this key of `with` takes.
+    Item(&'static str),
+}
+
+impl Output {
+    /// The type of the output of a node with this `returns:`, as far as that alone tells it.
+    #[must_use]
+    pub fn of(&self, returns: Option<&Type>) -> Option<Type> {
+        match self {
+            Self::Fixed(ty) => Some(ty.clone()),
+            Self::Returns => returns.cloned(),
+            Self::Made(Part::Returns, make) => Some(make(returns.cloned().unwrap_or(Type::String))),
+            Self::Made(Part::Item(_), _) => None,
+        }
+    }
 }
 
 /// A key of a node beside `kind`, `with`, `writes`, `next`, `retry` and `timeout`.
@@ -83,10 +107,14 @@ pub struct Kind {
     pub doc: &'static str,
     /// The keys of `with`.
     pub with: Vec<Field>,
+    /// Whether `with` takes keys of any other name and type beside them: what the node's template works on.
+    pub variables: bool,
     /// The type of `output`.
     pub output: Output,
     /// Further keys.
     pub settings: Vec<Setting>,
+    /// Those of `settings` that every node of the kind must have.
+    pub needs: &'static [&'static str],
     /// The effects it may ask for.
     pub effects: &'static [&'static str],
     /// Its behaviour.
@@ -112,8 +140,10 @@ impl Kind {
             version: 1,
             doc: "",
             with: with.iter().map(field).collect::<Result<_, TypeError>>()?,
+            variables: false,
             output: Output::Fixed(ty(output)?),
             settings: Vec::new(),
+            needs: &[],
             effects: &[],
             node: Arc::new(node),
         })

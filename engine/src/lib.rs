@@ -28,8 +28,8 @@ pub mod testing;
 pub mod trace;
 pub mod types;
 
-pub use ctx::{Ctx, TaskInfo};
+pub use ctx::{Ctx, Due, Expiry, TaskInfo};
 pub use effect::{Call, Class, Done, Effect, Nowhere, Progress, Reconciled, World};
 pub use error::{EffectError, Failure, Fault, NodeError};
-pub use kind::{Field, Kind, Kinds, Node, Output, Setting, SettingType};
+pub use kind::{Field, Kind, Kinds, Node, Output, Part, Setting, SettingType};
 pub use lane::{Lane, Name};

@@ -98,7 +98,7 @@ impl Stage<'_> {
             };
             for ordinal in ordinals {
                 let records = body.recorded(ordinal).to_vec();
-                if let Wanted::Answer { question, ty } = &body.asking(ordinal)?.want {
+                if let Wanted::Answer { question, ty, .. } = &body.asking(ordinal)?.want {
                     let (question, ty) = (question.clone(), ty.clone());
                     match self.answer(lane, body.question(ordinal), &question, &ty, recorded)? {
                         Some(answer) => body.answer(ordinal, answer, 0)?,

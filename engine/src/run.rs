@@ -55,6 +55,9 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// What runs tell while they go on.
     pub modes: Modes,
+    /// How long a process stays with a run that waits for nothing but a time to come, in milliseconds. Beyond it the
+    /// run parks, to be gone on with later.
+    pub patience_ms: u64,
 }
 
 impl Options {
@@ -68,6 +71,7 @@ impl Options {
             stop: Stop::default(),
             clock: Arc::new(SystemClock::default()),
             modes: Modes::default(),
+            patience_ms: 5 * 60_000,
         }
     }
 }
@@ -115,6 +119,7 @@ impl Engine {
             redactor: options.redactor.clone(),
             stop: options.stop.clone(),
             modes: options.modes,
+            patience_ms: options.patience_ms,
         };
         Self { tools, options }
     }

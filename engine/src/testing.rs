@@ -2,6 +2,7 @@
 
 pub mod cases;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub struct Task {
     pub info: TaskInfo,
     /// Where blobs are kept.
     pub blobs: Arc<dyn Blobs>,
+    /// What is answered to the node's questions, in order; then time answers.
+    pub answers: VecDeque<Value>,
 }
 
 impl Task {
@@ -38,7 +41,7 @@ impl Task {
             previous: None,
             chain: None,
         };
-        Self { info, blobs: Arc::new(MemoryBlobs::default()) }
+        Self { info, blobs: Arc::new(MemoryBlobs::default()), answers: VecDeque::new() }
     }
 
     /// With a prompt.
@@ -52,7 +55,7 @@ impl Task {
     ///
     /// # Errors
     /// What the node returned, or `effect.failed` with the message of an effect that failed.
-    pub async fn run(self, node: &dyn Node, input: Value, world: &dyn World) -> Result<Value, NodeError> {
+    pub async fn run(mut self, node: &dyn Node, input: Value, world: &dyn World) -> Result<Value, NodeError> {
         let (run, lane, blobs) = (self.info.run.to_string(), self.info.lane.clone(), Arc::clone(&self.blobs));
         let ctx = Ctx::new(self.info, self.blobs);
         let mut body = pin!(node.run(&ctx, input));
@@ -66,8 +69,19 @@ impl Task {
                 return Err(NodeError::new("node.stuck", "the node waits for something that is no effect"));
             }
             for one in asked {
-                let Want::Effect { name, request, .. } = one.want else {
-                    return Err(NodeError::new("node.asks", "the node asks a person, and there is none"));
+                let (name, request) = match one.want {
+                    Want::Effect { name, request, .. } => (name, request),
+                    Want::Answer { question, ty, expiry } => {
+                        let answer = self.answers.pop_front().or(expiry.map(|expiry| expiry.answer));
+                        let Some(answer) = answer else {
+                            let message = format!("the node asks a person, and there is none: {question}");
+                            return Err(NodeError::new("node.asks", message));
+                        };
+                        ty.check(&answer)
+                            .map_err(|mismatch| NodeError::new("node.asks", mismatch.to_string()))?;
+                        *one.slot.borrow_mut() = Some(answer);
+                        continue;
+                    }
                 };
                 let call = Call {
                     key: format!("{run}/{lane}/{ordinal}"),

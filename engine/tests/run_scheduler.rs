@@ -26,8 +26,10 @@ fn kinds() -> Kinds {
         version: 1,
         doc: "",
         with: vec![Field { name: "see", ty: ty("int?"), doc: "" }],
+        variables: false,
         output: Output::Fixed(ty("{go: string, n: int}")),
         settings: vec![],
+        needs: &[],
         effects: &[],
         node: Arc::new(Nothing),
     })

@@ -5,7 +5,6 @@
 //!
 //! The base commit is taken from the setting `repo`, the run's `Repo` record, which the driver adds.
 
-mod answer;
 mod plain;
 
 use std::sync::Arc;
@@ -16,8 +15,9 @@ use prunella_engine::{Ctx, Field, Kind, Node, NodeError, Output, Setting, Settin
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::effects::{AskModel, Gather, GatherRequest, GatherResponse};
-use crate::prompt::{fenced, request, screen_value};
+use crate::answer;
+use crate::effects::{Gather, GatherRequest, GatherResponse};
+use crate::prompt::{fenced, screen_value};
 use crate::types::{Incident, Reproduction};
 
 /// What the model is told before the prompt.
@@ -30,9 +30,6 @@ special-cases the one input at hand.";
 /// What the node is told when there is no `prompt:`.
 const PROMPT: &str =
     "{{ evidence }}\n{% for lesson in lessons %}An earlier attempt failed: {{ lesson }}\n{% endfor %}";
-
-/// How often a model is asked: once, and once more when its answer is not of the type.
-const ASKED: usize = 2;
 
 #[derive(Deserialize)]
 struct Input {
@@ -64,6 +61,7 @@ pub fn kind() -> Kind {
                 doc: "What earlier attempts taught.",
             },
         ],
+        variables: false,
         output: Output::Returns,
         settings: vec![
             Setting { name: "model", ty: SettingType::Model, doc: "The role that is asked." },
@@ -74,6 +72,7 @@ pub fn kind() -> Kind {
             },
             Setting { name: "returns", ty: SettingType::Returns, doc: "The type of the diagnosis." },
         ],
+        needs: &[],
         effects: &["evidence.gather", "model.call"],
         node: Arc::new(Analyze),
     }
@@ -140,25 +139,8 @@ async fn ask(
             fenced("python", &reproduction.source)
         ));
     }
-    let shape = serde_json::to_string_pretty(schema).unwrap_or_default();
-    prompt.push_str(&format!(
-        "\nAnswer with one JSON object of this schema and nothing else:\n\n{}",
-        fenced("json", &shape)
-    ));
-    let mut again = String::new();
-    for _ in 0..ASKED {
-        let mut asked = request(model, SYSTEM, ctx.put_text(&format!("{prompt}{again}"))?)?;
-        asked.schema = Some(schema.clone());
-        let said = ctx.call::<AskModel>(&asked).await?;
-        match answer::read(&ctx.text(&said.text)?, schema) {
-            Ok(diagnosis) => return Ok(Some(diagnosis)),
-            Err(problem) => {
-                ctx.log(format!("the model's diagnosis is not of the type: {problem}"));
-                again = format!(
-                    "\nYour last answer could not be used: {problem}. Answer with the JSON object alone.\n"
-                );
-            }
-        }
+    if let Ok(diagnosis) = answer::ask(ctx, model, SYSTEM, &prompt, schema).await? {
+        return Ok(Some(diagnosis));
     }
     ctx.log("the diagnosis is read off the trace instead");
     Ok(None)

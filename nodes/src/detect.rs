@@ -84,8 +84,10 @@ pub fn kind() -> Kind {
             Field { name: "log", ty: Log::ty(), doc: "The log." },
             Field { name: "repo", ty: Repo::ty(), doc: "The repository that the log's program comes from." },
         ],
+        variables: false,
         output: Output::Fixed(Detected::ty()),
         settings: Vec::new(),
+        needs: &[],
         effects: &["frames.locate", "ledger.lookup", "ledger.claim"],
         node: Arc::new(Detect),
     }

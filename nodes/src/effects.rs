@@ -27,13 +27,17 @@ macro_rules! effect {
 
 /// Defines the data of requests and responses: plain structs, closed, with a default.
 macro_rules! data {
-    ($($(#[doc = $doc:literal])+ pub struct $name:ident { $($(#[doc = $fdoc:literal])+ pub $field:ident: $ty:ty,)* })+) => {$(
+    ($($(#[doc = $doc:literal])+ pub struct $name:ident { $($(#[doc = $fdoc:literal])+ $(#[serde($($how:tt)*)])? pub $field:ident: $ty:ty,)* })+) => {$(
         $(#[doc = $doc])+
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[doc = $fdoc])+ pub $field: $ty,)* }
+        pub struct $name { $($(#[doc = $fdoc])+ $(#[serde($($how)*)])? pub $field: $ty,)* }
     )+};
 }
+
+mod general;
+
+pub use general::*;
 
 // --- detect ------------------------------------------------------------------------------------------------
 
@@ -289,6 +293,21 @@ data! {
         pub max_tokens: Option<u64>,
         /// Sampling temperature, for models that take one.
         pub temperature: Option<f64>,
+        /// What was said since the prompt: a message of the provider's protocol each, as JSON.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub history: Vec<BlobRef>,
+        /// What it may call.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub tools: Vec<ModelTool>,
+    }
+    /// Something that a model may call.
+    pub struct ModelTool {
+        /// Its name.
+        pub name: String,
+        /// What it does.
+        pub description: String,
+        /// JSON Schema of its arguments, an object.
+        pub schema: serde_json::Value,
     }
     /// What it said.
     pub struct ModelResponse {
@@ -300,6 +319,12 @@ data! {
         pub input_tokens: u64,
         /// Tokens written.
         pub output_tokens: u64,
+        /// The whole message as JSON, where it calls something.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub message: Option<BlobRef>,
+        /// What it cost, in millionths of a US dollar, where prices are known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub cost_microusd: Option<u64>,
     }
 }
 

@@ -123,6 +123,7 @@ pub fn kind() -> Kind {
                 doc: "The test command; found out when absent.",
             },
         ],
+        variables: false,
         output: Output::Fixed(Generated::ty()),
         settings: vec![
             Setting {
@@ -137,6 +138,7 @@ pub fn kind() -> Kind {
                 doc: "What it is asked; the form of the answer is added. Absent: prompts/fix.md.",
             },
         ],
+        needs: &[],
         effects: &["playbook.search", "evidence.gather", "model.call", "patch.apply"],
         node: Arc::new(Generate),
     }

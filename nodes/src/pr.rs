@@ -89,12 +89,14 @@ pub fn kind() -> Kind {
             field("verdict", Verdict::ty(), "what the tests said of it"),
             field("lessons", optional(Vec::<String>::ty()), "what earlier attempts taught"),
         ],
+        variables: false,
         output: Output::Fixed(Proposal::ty()),
         settings: vec![Setting {
             name: "draft",
             ty: SettingType::Condition,
             doc: "when it is not offered as ready; it is a draft anyway where the evidence is thin",
         }],
+        needs: &[],
         effects: &[Commit::NAME, OpenPull::NAME],
         node: Arc::new(Pr),
     }

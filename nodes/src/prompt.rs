@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use prunella_engine::NodeError;
 use prunella_engine::blob::BlobRef;
+use prunella_engine::{Ctx, NodeError};
 use regex::Regex;
 use serde_json::Value;
 
@@ -118,6 +118,28 @@ pub fn screen_value(value: &mut Value) {
     }
 }
 
+/// Most bytes of a text that is quoted from a blob.
+const QUOTED: usize = 64 * 1024;
+
+/// [`screen_value`], blobs included: each stands as the text that it holds, clipped.
+///
+/// # Errors
+/// When a blob is not in the store.
+pub fn quote_value(ctx: &Ctx, value: &mut Value) -> Result<(), NodeError> {
+    match value {
+        Value::String(text) => *text = screen(text).0,
+        Value::Array(items) => items.iter_mut().try_for_each(|item| quote_value(ctx, item))?,
+        Value::Object(map) if map.contains_key("$blob") => {
+            let blob: BlobRef = serde_json::from_value(value.take())
+                .map_err(|e| NodeError::new("node.input", format!("a blob's reference: {e}")))?;
+            *value = Value::from(screen(&clipped(&ctx.text(&blob)?, QUOTED)).0);
+        }
+        Value::Object(map) => map.values_mut().try_for_each(|part| quote_value(ctx, part))?,
+        _ => {}
+    }
+    Ok(())
+}
+
 /// A request to the model that a node's settings name (`{role, provider, name, max_tokens?, temperature?}`).
 ///
 /// # Errors
@@ -136,6 +158,8 @@ pub fn request(model: &Value, system: &str, prompt: BlobRef) -> Result<ModelRequ
         schema: None,
         max_tokens: model.get("max_tokens").and_then(Value::as_u64),
         temperature: model.get("temperature").and_then(Value::as_f64),
+        history: Vec::new(),
+        tools: Vec::new(),
     })
 }
 

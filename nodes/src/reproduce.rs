@@ -73,8 +73,10 @@ pub fn kind() -> Kind {
                 doc: "The command that runs the tests; found out when absent.",
             },
         ],
+        variables: false,
         output: Output::Fixed(Reproduced::ty()),
         settings: Vec::new(),
+        needs: &[],
         effects: &["tests.baseline", "source.resolve", "tests.probe"],
         node: Arc::new(Reproduce),
     }

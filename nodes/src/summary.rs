@@ -1,11 +1,11 @@
 //! What a run did, read from its journal. Pure: one more reader of the one record.
 
-use prunella_engine::Class;
-use prunella_engine::blob::Blobs;
-use prunella_engine::graph::Graph;
+use prunella_engine::blob::{BlobRef, Blobs};
+use prunella_engine::graph::{Does, Graph};
 use prunella_engine::journal::{EffectRecord, Phase, Record};
 use prunella_engine::run::RunResult;
 use prunella_engine::store::RunStatus;
+use prunella_engine::{Class, Lane};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -32,6 +32,34 @@ pub struct Told {
     pub active_ms: u64,
     /// The page of a dry run's pull request, Markdown.
     pub page: Option<String>,
+    /// One for each attempt of the summary.
+    tries: Vec<Try>,
+}
+
+/// What an attempt came to, and where.
+#[derive(Debug, Clone, Default)]
+struct Try {
+    /// The scope in which it was made: several may be under way side by side.
+    scope: String,
+    candidate: Option<Candidate>,
+    verdict: Option<Verdict>,
+}
+
+/// The kind of the lane's node: that of the run's graph, or of the graph that is called there.
+fn kind_of<'g>(graph: &'g Graph, lane: &Lane) -> &'g str {
+    let mut here = graph;
+    for step in lane.scope.split('/').filter(|step| !step.is_empty()) {
+        let name = step.split(['#', '[']).next().unwrap_or_default();
+        let called = match here.nodes.get(name).map(|node| &node.does) {
+            Some(Does::Call(called)) => called,
+            Some(Does::Map(map)) => &map.graph,
+            // A branch has the graph of its fork.
+            _ => continue,
+        };
+        let Some(called) = graph.graphs.get(called) else { return "" };
+        here = called;
+    }
+    here.nodes.get(lane.node.as_str()).map_or("", |node| node.kind.as_str())
 }
 
 /// Reads `records` of a run of `graph` that came to rest with `result`.
@@ -39,6 +67,7 @@ pub struct Told {
 pub fn tell(graph: &Graph, records: &[Record], result: Option<&RunResult>, blobs: &dyn Blobs) -> Told {
     let mut told = Told::default();
     told.summary.graph.clone_from(&graph.name);
+    let mut chosen = None;
     for record in records {
         match record {
             Record::Header(header) => {
@@ -54,15 +83,25 @@ pub fn tell(graph: &Graph, records: &[Record], result: Option<&RunResult>, blobs
             Record::Commit(commit) => {
                 told.cost_microusd += commit.cost_microusd;
                 told.active_ms += commit.active_ms;
-                let kind = graph.nodes.get(commit.lane.node.as_str()).map_or("", |node| node.kind.as_str());
                 let output = commit.output.unpack(&Value::Null, blobs).unwrap_or_default();
-                told.task(kind, &output, blobs);
+                told.task(kind_of(graph, &commit.lane), &commit.lane.scope, &output, blobs);
+            }
+            Record::Effect(effect) if effect.name == "git.commit" && effect.request.is_some() => {
+                let request =
+                    effect.request.as_ref().and_then(|request| request.unpack(&Value::Null, blobs).ok());
+                chosen = request.and_then(|request| told.with_diff(&request["diff"])).or(chosen);
             }
             Record::Effect(effect) if effect.phase == Phase::Done && effect.class == Class::Read => {
                 told.evidence(effect, blobs);
             }
             _ => {}
         }
+    }
+    // What was proposed; before that the last one that is fixed, else the last one.
+    let fixed = |one: &Try| one.verdict.as_ref().is_some_and(|verdict| verdict.fixed);
+    if let Some(one) = chosen.or_else(|| told.tries.iter().rposition(fixed)).and_then(|at| told.tries.get(at))
+    {
+        (told.candidate, told.verdict) = (one.candidate.clone(), one.verdict.clone());
     }
     if let Some(result) = result {
         told.ended(result);
@@ -79,13 +118,13 @@ fn strings(value: &Value) -> Vec<String> {
     read(value).unwrap_or_default()
 }
 
-fn text(blobs: &dyn Blobs, blob: &prunella_engine::blob::BlobRef) -> String {
+fn text(blobs: &dyn Blobs, blob: &BlobRef) -> String {
     blobs.get(blob).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 impl Told {
     /// Takes in what a task of `kind` returned.
-    fn task(&mut self, kind: &str, output: &Value, blobs: &dyn Blobs) {
+    fn task(&mut self, kind: &str, scope: &str, output: &Value, blobs: &dyn Blobs) {
         let summary = &mut self.summary;
         match kind {
             "detect" => {
@@ -115,26 +154,34 @@ impl Told {
                 summary.root_cause = output["root_cause"].as_str().unwrap_or_default().to_owned();
                 summary.strategy = output["fix_strategy"].as_str().unwrap_or_default().to_owned();
             }
-            "generate" => {
+            "generate" | "agent" => {
                 let lessons = strings(&output["lessons"]);
                 self.lessons.extend(lessons.iter().cloned());
                 self.attempts += 1;
                 let mut attempt = Attempt { lessons, ..Attempt::default() };
-                if output["proposed"] == true
-                    && let Some(candidate) = read::<Candidate>(&output["candidate"])
-                {
+                let why = output["why"].as_str().filter(|why| !why.is_empty());
+                attempt.lessons.extend(why.map(|why| format!("the agent stopped: {why}")));
+                let candidate =
+                    read::<Candidate>(&output["candidate"]).filter(|_| output["proposed"] == true);
+                if let Some(candidate) = &candidate {
                     attempt.summary = format!("{}: {}", candidate.origin, candidate.summary);
                     attempt.diff = text(blobs, &candidate.diff.0);
-                    self.candidate = Some(candidate);
+                    self.candidate = Some(candidate.clone());
                 }
                 summary.attempts.push(attempt);
+                self.tries.push(Try { scope: scope.to_owned(), candidate, verdict: None });
             }
             "test" => {
                 if let Some(verdict) = read::<Verdict>(output) {
-                    if let Some(attempt) = summary.attempts.last_mut() {
+                    let at = self.tries.iter().rposition(|one| one.scope == scope);
+                    let at = at.or_else(|| self.tries.len().checked_sub(1));
+                    if let Some(attempt) = at.and_then(|at| summary.attempts.get_mut(at)) {
                         attempt.status = verdict.status.word().to_owned();
                         attempt.reason.clone_from(&verdict.reason);
                         attempt.lessons.extend(verdict.lessons.iter().cloned());
+                    }
+                    if let Some(one) = at.and_then(|at| self.tries.get_mut(at)) {
+                        one.verdict = Some(verdict.clone());
                     }
                     self.lessons.extend(verdict.lessons.iter().cloned());
                     self.verdict = Some(verdict);
@@ -149,6 +196,16 @@ impl Told {
             }
             _ => {}
         }
+    }
+
+    /// The attempt with this diff, or whose formatted diff it is.
+    fn with_diff(&self, diff: &Value) -> Option<usize> {
+        let diff = read::<BlobRef>(diff)?;
+        let has = |one: &Try| {
+            one.candidate.as_ref().is_some_and(|candidate| candidate.diff.0 == diff)
+                || one.verdict.as_ref().and_then(|v| v.judged.as_ref()).is_some_and(|judged| judged.0 == diff)
+        };
+        self.tries.iter().rposition(has)
     }
 
     /// Takes in the suspects of `evidence.gather`.

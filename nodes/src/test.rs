@@ -44,8 +44,10 @@ pub fn kind() -> Kind {
                 doc: "The test command; found out when absent.",
             },
         ],
+        variables: false,
         output: Output::Fixed(Verdict::ty()),
         settings: Vec::new(),
+        needs: &[],
         effects: &[Judge::NAME],
         node: Arc::new(Test),
     }

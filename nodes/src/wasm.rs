@@ -20,6 +20,7 @@
 mod compile;
 mod guest;
 mod host;
+mod kind;
 mod meter;
 mod node;
 
@@ -30,6 +31,7 @@ use prunella_engine::{Class, Fault, Field, Kind, Output, Setting};
 
 use compile::Compiled;
 pub use compile::MAX_COMPONENT_BYTES;
+pub use kind::kind;
 use node::WasmNode;
 
 /// What one task of a component may use. Reaching a limit ends the task with an error that names it.
@@ -117,7 +119,7 @@ impl Component {
         }
         let checked = match &face.output {
             Output::Fixed(ty) => Some(ty.clone()),
-            Output::Returns => None,
+            Output::Returns | Output::Made(..) => None,
         };
         let node = WasmNode {
             compiled: Arc::clone(&self.compiled),
@@ -130,8 +132,10 @@ impl Component {
             version: self.version(),
             doc: face.doc,
             with: face.with,
+            variables: false,
             output: face.output,
             settings: face.settings,
+            needs: &[],
             effects: face.effects,
             node: Arc::new(node),
         })

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod claims;
+pub mod components;
 pub mod evidence;
 pub mod forge;
 pub mod git;
@@ -13,9 +14,11 @@ pub mod intake;
 pub mod ledger;
 pub mod locate;
 pub mod models;
+pub mod notify;
 pub mod resolve;
 pub mod search;
 pub mod tests;
+pub mod tools;
 pub mod trial;
 
 use std::path::PathBuf;
@@ -30,13 +33,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::effects::{
-    Apply, AskModel, Baseline, Claim, Commit, Gather, Judge, Locate, Lookup, OpenPull, Probe, Resolve,
-    SearchPlaybook,
+    Apply, AskModel, Baseline, Claim, Commit, Gather, Judge, LoadComponent, Locate, Lookup, Notify, OpenPull,
+    Probe, Resolve, RunCommand, SearchPlaybook, UseTool,
 };
 use claims::StoreClaims;
 use forge::LocalForge;
 use git::GitRepo;
 use models::Providers;
+use notify::Channels;
 use tests::Tester;
 
 /// What the world of a run is made of.
@@ -47,10 +51,14 @@ pub struct Parts {
     pub tester: Arc<Tester>,
     /// The configured models.
     pub providers: Providers,
+    /// The configured channels for messages.
+    pub channels: Channels,
     /// Where claims are kept.
     pub store: Arc<Store>,
     /// Where pull requests are kept.
     pub store_dir: PathBuf,
+    /// The folder of the graph file; nothing for a graph that ships.
+    pub graph_dir: Option<PathBuf>,
 }
 
 /// The world of a run over one local repository.
@@ -60,8 +68,10 @@ struct Inside {
     repo: Arc<GitRepo>,
     tester: Arc<Tester>,
     providers: Providers,
+    channels: Channels,
     claims: StoreClaims,
     forge: LocalForge,
+    graph_dir: Option<PathBuf>,
 }
 
 impl LocalWorld {
@@ -73,8 +83,10 @@ impl LocalWorld {
             repo: parts.repo,
             tester: parts.tester,
             providers: parts.providers,
+            channels: parts.channels,
             claims: StoreClaims(parts.store),
             forge,
+            graph_dir: parts.graph_dir,
         }))
     }
 }
@@ -88,12 +100,16 @@ const EFFECTS: &[(&str, Class)] = &[
     (Commit::NAME, Commit::CLASS),
     (Gather::NAME, Gather::CLASS),
     (Judge::NAME, Judge::CLASS),
+    (LoadComponent::NAME, LoadComponent::CLASS),
     (Locate::NAME, Locate::CLASS),
     (Lookup::NAME, Lookup::CLASS),
+    (Notify::NAME, Notify::CLASS),
     (OpenPull::NAME, OpenPull::CLASS),
     (Probe::NAME, Probe::CLASS),
     (Resolve::NAME, Resolve::CLASS),
+    (RunCommand::NAME, RunCommand::CLASS),
     (SearchPlaybook::NAME, SearchPlaybook::CLASS),
+    (UseTool::NAME, UseTool::CLASS),
 ];
 
 #[async_trait]
@@ -105,6 +121,9 @@ impl World for LocalWorld {
     async fn perform(&self, call: Call) -> Result<Done, EffectError> {
         if call.name == AskModel::NAME {
             return self.0.providers.ask(&request::<AskModel>(&call)?, call.blobs.as_ref()).await;
+        }
+        if call.name == Notify::NAME {
+            return self.0.channels.send(&request::<Notify>(&call)?, &call).await;
         }
         let inside = Arc::clone(&self.0);
         blocking(move || inside.perform(&call)).await
@@ -167,6 +186,12 @@ impl Inside {
                 };
                 done(search::search(repo, &trial, &request, blobs)?)
             }
+            LoadComponent::NAME => {
+                let request = request::<LoadComponent>(call)?;
+                done(components::load(self.graph_dir.as_deref(), &request, blobs)?)
+            }
+            RunCommand::NAME => done(tester.command(&request::<RunCommand>(call)?, blobs)?),
+            UseTool::NAME => done(tools::call(repo, tester, &request::<UseTool>(call)?, blobs)?),
             Judge::NAME => done(tester.judge(&request::<Judge>(call)?, blobs)?),
             Commit::NAME => done(git::commit(repo, &self.forge, &request::<Commit>(call)?, blobs)?),
             OpenPull::NAME => done(forge::open_pull(&self.forge, &request::<OpenPull>(call)?, blobs)?),
@@ -184,6 +209,8 @@ impl Inside {
             Commit::NAME => {
                 happened(git::reconcile_commit(&self.repo, &self.forge, &request::<Commit>(call)?, blobs)?)
             }
+            // Nothing tells what a receiver got; it is sent again under the same key.
+            Notify::NAME => Ok(Reconciled::DidNot),
             OpenPull::NAME => happened(forge::reconcile_pull(&self.forge, &request::<OpenPull>(call)?)?),
             other => Ok(Reconciled::Unknown(format!("`{other}` may have happened before the crash"))),
         }

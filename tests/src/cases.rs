@@ -132,6 +132,37 @@ impl Case {
         std::fs::read_to_string(self.dir.join("oracle.patch")).expect("the case is laid out")
     }
 
+    /// The released fix as a model's reply: search/replace blocks.
+    #[must_use]
+    pub fn oracle_reply(&self) -> String {
+        let mut reply = String::from("The period arrives as text. I convert it.\n\n");
+        let mut path = String::new();
+        let (mut old, mut new) = (String::new(), String::new());
+        let flush = |reply: &mut String, path: &str, old: &mut String, new: &mut String| {
+            if old != new {
+                reply.push_str(&format!("{path}\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n\n"));
+            }
+            old.clear();
+            new.clear();
+        };
+        for line in self.oracle_patch().lines() {
+            if let Some(to) = line.strip_prefix("+++ b/") {
+                path = to.to_owned();
+            } else if line.starts_with("@@") {
+                flush(&mut reply, &path, &mut old, &mut new);
+            } else if let Some(text) = line.strip_prefix(' ') {
+                old.push_str(&format!("{text}\n"));
+                new.push_str(&format!("{text}\n"));
+            } else if let Some(text) = line.strip_prefix('-').filter(|_| !line.starts_with("---")) {
+                old.push_str(&format!("{text}\n"));
+            } else if let Some(text) = line.strip_prefix('+') {
+                new.push_str(&format!("{text}\n"));
+            }
+        }
+        flush(&mut reply, &path, &mut old, &mut new);
+        reply
+    }
+
     /// The path of the released fix as a file.
     #[must_use]
     pub fn oracle_file(&self) -> PathBuf {

@@ -23,6 +23,31 @@ struct Lines {
     prompts: Vec<String>,
 }
 
+/// Says what a function of the request says.
+struct Speaker<F> {
+    says: F,
+    script: Script,
+}
+
+impl<F: Fn(&Value) -> Value + Send + Sync> Respond for Speaker<F> {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let message = (self.says)(&body);
+        let mut lines = self.script.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.prompts.push(body["messages"].to_string());
+        said(&message)
+    }
+}
+
+/// An answer of the protocol with this message.
+fn said(message: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({
+        "id": "scripted", "object": "chat.completion", "model": "scripted",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    }))
+}
+
 impl Respond for Script {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -36,11 +61,7 @@ impl Respond for Script {
             lines.next += 1;
             said
         };
-        ResponseTemplate::new(200).set_body_json(json!({
-            "id": "scripted", "object": "chat.completion", "model": "scripted",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-        }))
+        said(&json!({"role": "assistant", "content": text}))
     }
 }
 
@@ -66,6 +87,22 @@ impl ScriptedModel {
         Self::serve(Script(Arc::new(Mutex::new(lines))), response)
     }
 
+    /// A server that answers each request, its body as JSON, with the message that `says` gives. A text becomes a
+    /// message of its own.
+    ///
+    /// # Panics
+    /// When no loopback socket can be had.
+    #[must_use]
+    pub fn speaking(says: impl Fn(&Value) -> Value + Send + Sync + 'static) -> Self {
+        let lines = Lines { patches: Vec::new(), next: 0, prompts: Vec::new() };
+        let script = Script(Arc::new(Mutex::new(lines)));
+        let says = move |body: &Value| match says(body) {
+            Value::String(text) => json!({"role": "assistant", "content": text}),
+            message => message,
+        };
+        Self::serve(script.clone(), Speaker { says, script })
+    }
+
     fn serve(script: Script, responder: impl Respond + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -87,7 +124,13 @@ impl ScriptedModel {
     /// What `PRUNELLA_MODEL` is set to for this server.
     #[must_use]
     pub fn spec(&self) -> String {
-        format!("openai/scripted@{}/v1", self.server.uri())
+        self.named("scripted")
+    }
+
+    /// A model of this name on this server, as `--model ROLE=…` takes it.
+    #[must_use]
+    pub fn named(&self, name: &str) -> String {
+        format!("openai/{name}@{}/v1", self.server.uri())
     }
 
     /// The messages of all requests so far, as JSON text.

@@ -49,36 +49,6 @@ impl Scene {
     }
 }
 
-/// The right fix, as the release has it, in a form of reply.
-fn search_replace(case: &Case) -> String {
-    let mut reply = String::from("The period arrives as text. I convert it.\n\n");
-    let mut path = String::new();
-    let (mut old, mut new) = (String::new(), String::new());
-    let flush = |reply: &mut String, path: &str, old: &mut String, new: &mut String| {
-        if old != new {
-            reply.push_str(&format!("{path}\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n\n"));
-        }
-        old.clear();
-        new.clear();
-    };
-    for line in case.oracle_patch().lines() {
-        if let Some(to) = line.strip_prefix("+++ b/") {
-            path = to.to_owned();
-        } else if line.starts_with("@@") {
-            flush(&mut reply, &path, &mut old, &mut new);
-        } else if let Some(text) = line.strip_prefix(' ') {
-            old.push_str(&format!("{text}\n"));
-            new.push_str(&format!("{text}\n"));
-        } else if let Some(text) = line.strip_prefix('-').filter(|_| !line.starts_with("---")) {
-            old.push_str(&format!("{text}\n"));
-        } else if let Some(text) = line.strip_prefix('+') {
-            new.push_str(&format!("{text}\n"));
-        }
-    }
-    flush(&mut reply, &path, &mut old, &mut new);
-    reply
-}
-
 fn diff(case: &Case) -> String {
     format!("```diff\n{}```\n", case.oracle_patch())
 }
@@ -94,7 +64,7 @@ fn diff_with_wrong_line_numbers(case: &Case) -> String {
 
 #[test]
 fn two_wrong_patches_then_a_right_one_heal_in_attempt_three() {
-    let right = search_replace(&Case::lay_out("pyotp-period", true));
+    let right = Case::lay_out("pyotp-period", true).oracle_reply();
     let model = ScriptedModel::start(&[WRONG[0].to_owned(), WRONG[1].to_owned(), right]);
     let scene = Scene::new(&model);
     let said = scene.run().code(0).json();
@@ -155,7 +125,7 @@ fn prose_and_silence_are_lessons() {
 #[test]
 fn the_right_fix_is_taken_in_every_form() {
     let case = Case::lay_out("pyotp-period", true);
-    for reply in [diff(&case), diff_with_wrong_line_numbers(&case), search_replace(&case)] {
+    for reply in [diff(&case), diff_with_wrong_line_numbers(&case), case.oracle_reply()] {
         let model = ScriptedModel::start(std::slice::from_ref(&reply));
         let scene = Scene::new(&model);
         let outcome = scene.run();

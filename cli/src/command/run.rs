@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use prunella_engine::blob::Blobs;
 use prunella_engine::event::{Event, Mode, Modes};
-use prunella_engine::graph::Graph;
+use prunella_engine::graph::{Graph, NodeDef};
 use prunella_engine::run::{Engine, NewInputs, Stop};
 use prunella_engine::store::Store;
 use prunella_engine::types::Type;
+use prunella_nodes::kinds;
 use prunella_nodes::types::Repo;
 use prunella_nodes::world::git::GitRepo;
 use prunella_nodes::world::intake::read_log;
-use prunella_nodes::world::models::Providers;
+use prunella_nodes::world::models::{Providers, Roles};
 use serde_json::{Map, Value, json};
 
 use super::check::checked;
@@ -22,6 +23,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::report::conclude;
 use crate::session::{self, Local};
+use crate::shipped;
 use crate::terminal::{out, say};
 
 /// Starts a run and sees it to its end.
@@ -34,6 +36,10 @@ pub(super) fn run(args: &RunArgs, store: Option<PathBuf>) -> Result {
     let (providers, models) = models(args, &graph)?;
     let mut local = Local::new(&repo.path, &args.tests)?;
     local.settle(&args.tests, store.dir().unwrap_or(Path::new(".")), args.at.as_deref())?;
+    let file = Path::new(&args.graph);
+    if shipped::is_file(&args.graph) {
+        local.graph_dir = file.canonicalize().ok().and_then(|file| Some(file.parent()?.to_owned()));
+    }
     local.again = again(args, &local);
     let stream = Stream::of(&args.stream)?;
     let (engine, stop) = session::engine(&store, &local, providers, stream.modes())?;
@@ -194,10 +200,32 @@ fn repository(args: &RunArgs) -> Result<Repo> {
 fn models(args: &RunArgs, graph: &Graph) -> Result<(Providers, Value)> {
     let (providers, roles) =
         Providers::configure(&graph.models, &args.model, |name| std::env::var(name).ok())?;
+    asked_of_nobody(graph, &roles)?;
     if roles.values().all(Value::is_null) && !graph.models.is_empty() {
         say("no model is configured: the playbook alone (PRUNELLA_MODEL=openai/NAME@URL adds one)");
     }
     Ok((providers, json!(roles)))
+}
+
+/// Refuses to start a run whose nodes would ask a model that is not configured, and have no `on_error`.
+fn asked_of_nobody(graph: &Graph, roles: &Roles) -> Result<()> {
+    let kinds = kinds();
+    let needs = |node: &NodeDef| {
+        let kind = kinds.kinds.get(node.kind.as_str());
+        kind.is_some_and(|kind| kind.needs.contains(&"model")) && node.on_error.is_none()
+    };
+    let graphs = std::iter::once(graph).chain(graph.graphs.values().map(AsRef::as_ref));
+    for node in graphs.flat_map(|graph| graph.nodes.values()).filter(|node| needs(node)) {
+        let role = node.model.as_deref().unwrap_or_default();
+        if roles.get(role).is_none_or(Value::is_null) {
+            return Err(Failure::new(
+                exit::CREDENTIAL,
+                format!("node `{}` asks the model role `{role}`, and no model is configured", node.name),
+            )
+            .help(format!("set PRUNELLA_MODEL=openai/NAME@URL, or give --model {role}=openai/NAME@URL")));
+        }
+    }
+    Ok(())
 }
 
 /// `--fingerprint`, in lower case.

@@ -1,5 +1,6 @@
 //! `prunella runs`: what ran, and going on with it.
 
+mod decide;
 mod travel;
 mod upkeep;
 
@@ -20,7 +21,7 @@ use prunella_nodes::world::models::Providers;
 use serde_json::{Value, json};
 
 use super::run::{Stream, see_through};
-use crate::args::RunsCommand;
+use crate::args::{DecideArgs, RunsCommand};
 use crate::exit;
 use crate::failure::{Failure, Result};
 use crate::progress::short;
@@ -51,6 +52,8 @@ pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
             let given = travel::answer(&store, &run, &answers, as_json)?;
             if given && !no_resume { resume(&store, &run, as_json, Stream::of(&[])?) } else { Ok(exit::OK) }
         }
+        RunsCommand::Approve(args) => decided(&store, &args, true),
+        RunsCommand::Reject(args) => decided(&store, &args, false),
         RunsCommand::Update { run, scope, node, output, set, overwrite } => {
             travel::update(&store, &run, travel::change(scope, node, output, &set, &overwrite)?)
         }
@@ -63,6 +66,12 @@ pub(super) fn runs(command: RunsCommand, store: Option<PathBuf>) -> Result {
         RunsCommand::Verify { run, json: as_json } => upkeep::verify(&store, run.as_deref(), as_json),
         RunsCommand::Cancel { run } => cancel(&store, &run),
     }
+}
+
+/// Answers what a run asks for approval, and goes on with it.
+fn decided(store: &Arc<Store>, args: &DecideArgs, approved: bool) -> Result {
+    decide::decide(store, args, approved)?;
+    if args.no_resume { Ok(exit::OK) } else { resume(store, &args.run, args.json, Stream::of(&[])?) }
 }
 
 /// The word for where a run stands; one that was killed at work says so.
@@ -137,6 +146,9 @@ fn show(store: &Arc<Store>, name: &str, as_json: bool) -> Result {
     }
     if let Some(error) = row.result["error"]["message"].as_str() {
         out(format!("  stopped: {error}"));
+    }
+    if standing == "waiting" {
+        decide::questions(store, &row.id)?;
     }
     if matches!(standing, "killed" | "stopped" | "waiting") {
         out(format!("go on with: prunella runs resume {}", row.id));

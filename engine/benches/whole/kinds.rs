@@ -33,8 +33,10 @@ fn kind(
         version: 1,
         doc: "",
         with: with.iter().map(|(name, text)| Field { name, ty: ty(text), doc: "" }).collect(),
+        variables: false,
         output: Output::Fixed(ty(output)),
         settings: Vec::new(),
+        needs: &[],
         effects: &[],
         node: Arc::new(Plain(body)),
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::Facts;
 use super::facts::Prepared;
 use crate::blob::Blobs;
-use crate::ctx::{Slot, Want};
+use crate::ctx::{Expiry, Slot, Want};
 use crate::journal::{Divergence, EffectRecord, Pending, Phase, Question};
 use crate::types::Type;
 use crate::{Class, Ctx, Fault, Kinds, NodeError, canonical};
@@ -40,7 +40,7 @@ pub(crate) enum Wanted {
     /// An effect on the world.
     Effect(AskedEffect),
     /// A person's answer.
-    Answer { question: String, ty: Type },
+    Answer { question: String, ty: Type, expiry: Option<Expiry> },
 }
 
 /// An effect that a body asked for.
@@ -132,7 +132,7 @@ impl Body {
             let ordinal = self.next_ordinal;
             self.next_ordinal = self.next_ordinal.saturating_add(1);
             let want = match one.want {
-                Want::Answer { question, ty } => Wanted::Answer { question, ty },
+                Want::Answer { question, ty, expiry } => Wanted::Answer { question, ty, expiry },
                 Want::Effect { name, class, request } => Wanted::Effect(AskedEffect {
                     name,
                     class,
@@ -201,6 +201,11 @@ impl Body {
         *asking.slot.borrow_mut() = Some(response);
         asking.answered = true;
         Ok(())
+    }
+
+    /// Waiting for a time is no work: so long it was not at work.
+    pub(crate) fn rested(&mut self, ms: u64) {
+        self.started_ticks = self.started_ticks.saturating_add(ms);
     }
 
     /// Whether it waits for a person alone.

@@ -61,9 +61,9 @@ impl Driver<'_> {
     pub(super) fn asked(&mut self, lane: &Lane, ordinal: u32) -> Result<(), Fault> {
         let Some(body) = self.bodies.get_mut(lane) else { return Ok(()) };
         let records = body.recorded(ordinal).to_vec();
-        if let Wanted::Answer { question, ty } = &body.asking(ordinal)?.want {
-            let (question, ty) = (question.clone(), ty.clone());
-            return self.body_asks(lane, ordinal, question, &ty);
+        if let Wanted::Answer { question, ty, expiry } = &body.asking(ordinal)?.want {
+            let (question, ty, expiry) = (question.clone(), ty.clone(), expiry.clone());
+            return self.body_asks(lane, ordinal, question, &ty, expiry);
         }
         let effect = body.effect(ordinal)?;
         let blobs = self.blobs.as_ref();
@@ -197,6 +197,8 @@ impl Driver<'_> {
             Landed::Performed(at, done, took_ms) => self.performed(at, done, took_ms)?,
             Landed::TimedOut(lane) => self.timed_out(&lane)?,
             Landed::Rested(at) => self.attempt(at)?,
+            // Looked for below, like everything that is due.
+            Landed::Due => {}
             Landed::Reconciled(at, Ok(Reconciled::Happened(done)), took_ms) => {
                 self.done(&at, done, took_ms)?
             }
@@ -319,6 +321,7 @@ impl Driver<'_> {
             answer: None,
             output: None,
             used: Used::default(),
+            until_ms: None,
             at_ms,
         };
         self.record(Record::Interrupt(interrupt), Durability::Disk)?;

@@ -12,7 +12,7 @@ use crate::journal::Chain;
 use crate::scheduler::Task;
 use crate::store::Durability;
 use crate::types::Type;
-use crate::{Fault, Kinds, Lane, Name, Node, Output, TaskInfo};
+use crate::{Fault, Kinds, Lane, Name, Node, TaskInfo};
 
 /// What stays the same for all tasks of a run.
 pub(crate) struct Facts {
@@ -114,9 +114,9 @@ impl Facts {
             settings.insert("model".to_owned(), self.settings["models"][role].clone());
         }
         let kind = kinds.kinds.get(node.kind.as_str());
-        let output = match kind.map(|kind| &kind.output) {
-            Some(Output::Fixed(ty)) => Some(ty.clone()),
-            _ => node.returns.clone(),
+        let output = match kind {
+            Some(kind) => kind.output.of(node.returns.as_ref()),
+            None => node.returns.clone(),
         };
         Prepared {
             kind: node.kind.clone(),

@@ -24,6 +24,8 @@ pub(super) enum Landed {
     Rested(At),
     /// The task took as long as its node may.
     TimedOut(Lane),
+    /// A time has come that a question waits for.
+    Due,
 }
 
 /// Everything in the air.
@@ -33,6 +35,8 @@ pub(super) struct Flights {
     /// By task, what nobody will miss when the task is dropped.
     loose: BTreeMap<Lane, Vec<AbortHandle>>,
     timers: BTreeMap<Lane, AbortHandle>,
+    /// What only waits for a time.
+    waiting: Option<AbortHandle>,
 }
 
 impl Flights {
@@ -51,6 +55,18 @@ impl Flights {
     pub(super) fn time(&mut self, lane: &Lane, work: impl Future<Output = Landed> + Send + 'static) {
         let handle = self.set.spawn(work);
         self.timers.insert(lane.clone(), handle);
+    }
+
+    /// Waits for a time.
+    pub(super) fn wait(&mut self, work: impl Future<Output = Landed> + Send + 'static) {
+        self.waiting = Some(self.set.spawn(work));
+    }
+
+    /// Waits for it no longer.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.abort();
+        }
     }
 
     /// Stops the clock of a task.

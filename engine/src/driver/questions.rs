@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use super::deadlines::Deadline;
+use super::flight::At;
 use super::{Driver, Halt};
+use crate::ctx::Expiry;
 use crate::event::{Event, Mode};
 use crate::journal::{Divergence, Interrupt, Payload, PendingAsk, Question, Record};
 use crate::scheduler::Used;
@@ -49,6 +52,7 @@ impl Driver<'_> {
                 answer: answer.clone(),
                 output,
                 used: ask.used,
+                until_ms: None,
                 at_ms: self.tools.clock.now_ms(),
             };
             self.record(Record::Interrupt(interrupt), Durability::Disk)?;
@@ -65,15 +69,19 @@ impl Driver<'_> {
         ordinal: u32,
         question: String,
         ty: &Type,
+        expiry: Option<Expiry>,
     ) -> Result<(), Fault> {
         let Some(body) = self.bodies.get_mut(lane) else { return Ok(()) };
         let id = format!("{lane}/{ordinal}");
+        let now_ms = self.tools.clock.now_ms();
+        let mut until_ms = expiry.as_ref().map(|expiry| expiry.due.after(now_ms));
         match body.question(ordinal).cloned() {
             Some(recorded) => {
                 same_question(lane, &recorded, &question, ty)?;
                 if let Some(answer) = recorded.answer {
                     return body.answer(ordinal, answer, 0);
                 }
+                until_ms = recorded.asked.until_ms;
             }
             None => {
                 let interrupt = Interrupt {
@@ -85,9 +93,20 @@ impl Driver<'_> {
                     answer: Some(ty.to_string()),
                     output: None,
                     used: Used::default(),
-                    at_ms: self.tools.clock.now_ms(),
+                    until_ms,
+                    at_ms: now_ms,
                 };
                 self.record(Record::Interrupt(interrupt), Durability::Disk)?;
+            }
+        }
+        if let (Some(Expiry { answer, alone, .. }), Some(due_ms)) = (expiry, until_ms) {
+            let since_ticks = self.tools.clock.ticks_ms();
+            let deadline = Deadline { due_ms, answer, alone, since_ticks };
+            self.deadlines.insert(At { lane: lane.clone(), ordinal }, deadline);
+            // One that fell due while nobody was at work is answered before anybody is asked again.
+            if due_ms <= now_ms {
+                self.due()?;
+                return Ok(());
             }
         }
         let (lane, answer) = (lane.clone(), Some(ty.to_string()));
@@ -113,9 +132,24 @@ impl Driver<'_> {
         if open.is_empty() {
             return Halt::Failed(Fault::bug("the run waits for nothing"));
         }
-        let message = format!("waiting for an answer to {}", open.join(", "));
-        let fault = Fault::new("run.waiting", 12, message)
-            .help("`prunella runs show` has the question; `prunella runs answer` answers it and goes on");
-        Halt::Waiting(Fault { detail: Some(Box::new(json!({"interrupts": open}))), ..fault })
+        let first = self.deadlines.values().map(|deadline| deadline.due_ms).min();
+        let alone = open.iter().all(|id| {
+            self.deadlines.iter().any(|(at, one)| one.alone && *id == format!("{}/{}", at.lane, at.ordinal))
+        });
+        let until = first.map(|ms| format!(" until {}", crate::clock::utc(ms))).unwrap_or_default();
+        let (what, help) = if alone {
+            ("waiting", "`prunella runs resume` goes on when the time has come")
+        } else {
+            (
+                "waiting for an answer to",
+                "`prunella runs show` has the question; `prunella runs answer` answers it and goes on",
+            )
+        };
+        let message = format!("{what} {}{until}", open.join(", "));
+        let fault = Fault::new("run.waiting", 12, message).help(help);
+        Halt::Waiting(Fault {
+            detail: Some(Box::new(json!({"interrupts": open, "until_ms": first}))),
+            ..fault
+        })
     }
 }

@@ -6,7 +6,7 @@ use super::keys::{self, Key, Place, Takes};
 use super::lower::BASIC;
 use super::model::Reducer;
 use crate::types::{Record, Type};
-use crate::{Kind, Kinds, Output, SettingType};
+use crate::{Kind, Kinds, Output, Part, SettingType};
 
 /// What a name means, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,17 @@ fn of_kind(kind: &Kind) -> String {
             }
         }
         Output::Returns => out.push_str("\noutput: what `returns` of the node says\n"),
+        Output::Made(part, make) => {
+            let ty = make(Type::String);
+            let from = match part {
+                Part::Returns => "what `returns` of the node says, a string where it says nothing".to_owned(),
+                Part::Item(field) => format!("the type of the items of `{field}`"),
+            };
+            out.push_str(&format!("\noutput: {ty}, in the place of a string of it: {from}\n"));
+            if let Type::Record(record) = &ty {
+                rows(&mut out, fields(record));
+            }
+        }
     }
     let settings = kind.settings.iter().map(|setting| {
         let takes = match &setting.ty {

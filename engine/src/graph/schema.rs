@@ -183,11 +183,15 @@ fn of_kind(kind: &Kind) -> Value {
         .filter(|field| !matches!(field.ty, Type::Optional(_)))
         .map(|field| field.name)
         .collect();
-    let with = closed(kind.with.iter().map(field).collect(), &needed);
+    let mut with = closed(kind.with.iter().map(field).collect(), &needed);
+    if kind.variables {
+        with["additionalProperties"] = refer("value");
+    }
     keys.insert("with".to_owned(), said(with, "What it is given."));
     keys.extend(settings(kind));
-    let needed: &[&str] = if needed.is_empty() { &["next"] } else { &["with", "next"] };
-    said(closed(keys, needed), kind.doc)
+    let with: &[&str] = if needed.is_empty() { &[] } else { &["with"] };
+    let needed: Vec<&str> = with.iter().chain(&["next"]).copied().collect();
+    said(closed(keys, &needed), kind.doc)
 }
 
 fn settings(kind: &Kind) -> impl Iterator<Item = (String, Value)> {

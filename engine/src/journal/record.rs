@@ -287,6 +287,9 @@ pub struct Interrupt {
     /// What it used, then.
     #[serde(default, skip_serializing_if = "is_unused")]
     pub used: Used,
+    /// When time answers it, where nobody has by then; in milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
 }

@@ -25,6 +25,9 @@ pub struct OpenInterrupt {
     pub answer: String,
     /// The same as JSON Schema.
     pub schema: Value,
+    /// When time answers it, in milliseconds since the Unix epoch, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
     #[serde(skip)]
     ty: Type,
 }
@@ -67,6 +70,12 @@ impl Engine {
                 let message = format!("run {run} does not wait for an answer to `{}`", id.escape_debug());
                 Fault::new("interrupt.unknown", 2, message).help(known(&open))
             })?;
+            if let Some(until_ms) = asked.until_ms.filter(|until_ms| *until_ms <= at_ms) {
+                let when = crate::clock::utc(until_ms);
+                let message = format!("the time to answer `{id}` was over at {when}");
+                return Err(Fault::new("interrupt.late", 2, message)
+                    .help(format!("go on without it: prunella runs resume {run}")));
+            }
             asked.ty.check(value).map_err(|mismatch| {
                 Fault::new("interrupt.answer", 2, format!("the answer to `{id}`: {mismatch}"))
                     .help(format!("it takes {}: {}", asked.answer, asked.question))
@@ -100,6 +109,7 @@ fn unasked(folded: &Folded, store: &Store, at_ms: u64) -> Result<Vec<Record>, Fa
             answer: None,
             output,
             used: ask.used,
+            until_ms: None,
             at_ms,
         }))
     })
@@ -111,7 +121,7 @@ fn open(facts: &Facts, folded: &Folded, kinds: &Kinds) -> Result<Vec<OpenInterru
     for pending in &folded.asks {
         let ask = &pending.ask;
         let Some(interrupt) = &facts.node(&ask.graph, &ask.lane)?.interrupt else { continue };
-        open.push(one(ask.id(), &ask.lane, &ask.question, interrupt.answer.clone()));
+        open.push(one(ask.id(), &ask.lane, &ask.question, interrupt.answer.clone(), None));
     }
     for pending in &folded.pending {
         for question in pending.questions.iter().filter(|question| question.answer.is_none()) {
@@ -122,16 +132,16 @@ fn open(facts: &Facts, folded: &Folded, kinds: &Kinds) -> Result<Vec<OpenInterru
                 own.map(|record| Type::Record(record.clone()))
             });
             let ty = ty.map_err(|e| Fault::new("interrupt.type", 21, format!("`{text}`: {}", e.message)))?;
-            open.push(one(id.clone(), &asked.lane, &asked.question, ty));
+            open.push(one(id.clone(), &asked.lane, &asked.question, ty, asked.until_ms));
         }
     }
     open.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(open)
 }
 
-fn one(id: String, lane: &Lane, question: &str, ty: Type) -> OpenInterrupt {
+fn one(id: String, lane: &Lane, question: &str, ty: Type, until_ms: Option<u64>) -> OpenInterrupt {
     let (answer, schema) = (ty.to_string(), ty.json_schema());
-    OpenInterrupt { id, lane: lane.clone(), question: question.to_owned(), answer, schema, ty }
+    OpenInterrupt { id, lane: lane.clone(), question: question.to_owned(), answer, schema, until_ms, ty }
 }
 
 fn known(open: &[OpenInterrupt]) -> String {

@@ -10,7 +10,8 @@ impl Type {
     pub fn json_schema(&self) -> Value {
         match self {
             Self::String => json!({"type": "string", "maxLength": super::MAX_STRING}),
-            Self::Text | Self::Diff => json!({"type": "string"}),
+            Self::Text => json!({"type": "string", "contentMediaType": "text/plain"}),
+            Self::Diff => json!({"type": "string", "contentMediaType": "text/x-diff"}),
             Self::Int => json!({"type": "integer"}),
             Self::Float => json!({"type": "number"}),
             Self::Bool => json!({"type": "boolean"}),

@@ -167,7 +167,18 @@ impl Node for Nothing {
 fn kind(name: &'static str, with: &[(&'static str, Type)], output: Output, settings: Vec<Setting>) -> Kind {
     let with =
         with.iter().map(|(name, ty)| Field { name, ty: ty.clone(), doc: "what it works on" }).collect();
-    Kind { name, version: 1, doc: "for tests", with, output, settings, effects: &[], node: Arc::new(Nothing) }
+    Kind {
+        name,
+        version: 1,
+        doc: "for tests",
+        with,
+        variables: false,
+        output,
+        settings,
+        needs: &[],
+        effects: &[],
+        node: Arc::new(Nothing),
+    }
 }
 
 fn setting(name: &'static str, ty: SettingType) -> Setting {

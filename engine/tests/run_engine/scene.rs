@@ -85,8 +85,10 @@ pub(crate) fn kinds() -> Kinds {
         version: 1,
         doc: "",
         with,
+        variables: false,
         output: Output::Fixed(ty(output)),
         settings,
+        needs: &[],
         effects: &["look.at", "work.do", "ship.it"],
         node: Arc::new(Scripted(name)),
     };

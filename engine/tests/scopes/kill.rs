@@ -62,8 +62,10 @@ fn kinds() -> Kinds {
         version: 1,
         doc: "",
         with: vec![Field { name: "until", ty: ty("int?"), doc: "" }],
+        variables: false,
         output: Output::Fixed(ty("{ok: bool, lane: string}")),
         settings: vec![],
+        needs: &[],
         effects: &["work.do", "ship.it"],
         node: Arc::new(Worker),
     })

@@ -7,6 +7,8 @@ mod builder;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod deadlines;
+#[cfg(test)]
 mod defects;
 #[cfg(test)]
 mod failures;

@@ -13,8 +13,8 @@ use prunella_engine::store::{RunStatus, Store};
 use prunella_engine::trace::Trace;
 use prunella_engine::types::Type;
 use prunella_engine::{
-    Call, Class, Ctx, Done, Effect, EffectError, Field, Kind, Kinds, Node, NodeError, Output, Reconciled,
-    World,
+    Call, Class, Ctx, Done, Due, Effect, EffectError, Expiry, Field, Kind, Kinds, Node, NodeError, Output,
+    Reconciled, World,
 };
 use serde_json::{Value, json};
 
@@ -55,6 +55,18 @@ impl Node for Puppet {
                     text.extend(ctx.all::<Look>(&asked).await?);
                 }
                 Some(("ask", question)) => ok = ctx.interrupt(question, Type::Bool).await == json!(true),
+                // `by MS Q` asks a person, whom time answers with no; `wait MS` waits for it.
+                Some(("by", what)) => {
+                    let (ms, question) = what.split_once(' ').unwrap();
+                    let expiry =
+                        Expiry { due: Due::In(ms.parse().unwrap()), answer: json!(false), alone: false };
+                    ok = ctx.interrupt_until(question, Type::Bool, expiry).await == json!(true);
+                }
+                Some(("wait", ms)) => {
+                    let expiry =
+                        Expiry { due: Due::In(ms.parse().unwrap()), answer: json!(false), alone: true };
+                    ok = ctx.interrupt_until("waits", Type::Bool, expiry).await == json!(true);
+                }
                 Some(("tell", what)) => ctx.emit(json!(what)),
                 Some(("fail", why)) => return Err(NodeError::new("puppet.failed", why)),
                 Some(("until", attempt)) => ok = ctx.task().attempt >= attempt.parse().unwrap(),
@@ -82,8 +94,10 @@ pub(crate) fn kinds() -> Kinds {
             Field { name: "n", ty: ty("int?"), doc: "" },
             Field { name: "list", ty: ty("list<string>?"), doc: "" },
         ],
+        variables: false,
         output: Output::Fixed(ty("{ok: bool, n: int, text: string, lane: string}")),
         settings: vec![],
+        needs: &[],
         effects: &["look.at", "work.do", "ship.it"],
         node: Arc::new(Puppet),
     })
@@ -166,6 +180,8 @@ pub(crate) struct Play {
     pub(crate) engine: Engine,
     pub(crate) stage: Arc<Stage>,
     load: Loader,
+    /// The engine's clock.
+    pub(crate) clock: Arc<StepClock>,
 }
 
 pub(crate) fn graph(source: &str) -> Graph {
@@ -187,10 +203,11 @@ impl Play {
     /// With another way to read a stored graph.
     pub(crate) fn with(store: Arc<Store>, stage: Stage, load: Loader) -> Self {
         let mut options = Options::new(&kinds());
-        options.clock = Arc::new(StepClock::at(1_795_000_000_000));
+        let clock = Arc::new(StepClock::at(1_795_000_000_000));
+        options.clock = clock.clone();
         options.load = Arc::clone(&load);
         let stage = Arc::new(stage);
-        Self { engine: Engine::new(store, kinds(), stage.clone(), options), stage, load }
+        Self { engine: Engine::new(store, kinds(), stage.clone(), options), stage, load, clock }
     }
 
     pub(crate) fn start(&self, source: &str, inputs: Value) -> String {

@@ -66,8 +66,10 @@ fn kinds() -> Kinds {
         version: 1,
         doc: "",
         with: vec![],
+        variables: false,
         output: Output::Fixed(output.unwrap()),
         settings: vec![],
+        needs: &[],
         effects: &[],
         node: Arc::new(Talk),
     })

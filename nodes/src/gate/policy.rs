@@ -7,6 +7,7 @@
 //!   protect: [migrations/, "pkg/**/schema.py"]
 //!   limits: {files: 20, lines: 2000, bytes: 200000}
 //!   format: [ruff, format]
+//!   commands: [[ruff], [python, -m, pytest]]
 //! ```
 
 use globset::GlobBuilder;
@@ -55,6 +56,8 @@ pub struct Policy {
     pub limits: Limits,
     /// The formatter that runs on touched files before they are judged, in words; empty for none.
     pub format: Vec<String>,
+    /// How commands of graphs and agents begin, in words; nothing for what the graph allows.
+    pub commands: Option<Vec<Vec<String>>>,
 }
 
 /// A pattern of paths.
@@ -93,6 +96,11 @@ impl Policy {
         }
         if !self.format.is_empty() {
             parts.push(format!("formats with `{}`", self.format.join(" ")));
+        }
+        if let Some(commands) = &self.commands {
+            let commands: Vec<String> =
+                commands.iter().map(|words| format!("`{}`", words.join(" "))).collect();
+            parts.push(format!("runs no commands but {}", commands.join(", ")));
         }
         if parts.is_empty() { "default".to_owned() } else { parts.join("; ") }
     }
@@ -164,9 +172,24 @@ fn lower(policy: &Node, out: &mut Policy) -> Result<(), Problem> {
                     return Err((node.span.clone(), "`policy.format` names no program".to_owned()));
                 }
             }
+            "commands" => {
+                let lists = node.items().ok_or_else(|| {
+                    (node.span.clone(), "`policy.commands` takes a list of commands".to_owned())
+                })?;
+                let mut commands = Vec::new();
+                for list in lists {
+                    let command = words(list, "a command of `policy.commands`")?;
+                    if command.first().is_none_or(|(word, _)| word.is_empty()) {
+                        return Err((list.span.clone(), "a command names a program".to_owned()));
+                    }
+                    commands.push(command.into_iter().map(|(word, _)| word).collect());
+                }
+                out.commands = Some(commands);
+            }
             other => {
-                let why =
-                    format!("unknown key `policy.{other}`; there are `allow`, `protect`, `limits`, `format`");
+                let why = format!(
+                    "unknown key `policy.{other}`; there are `allow`, `protect`, `limits`, `format`, `commands`"
+                );
                 return Err((key.span.clone(), why));
             }
         }
@@ -236,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_policy_is_read_and_said() {
-        let text = "tests: {command: [x]}\npolicy:\n  allow: [config, dependencies]\n  protect: [migrations/, 'pkg/*/schema.py']\n  limits: {files: 3}\n  format: [ruff, format]\n";
+        let text = "tests: {command: [x]}\npolicy:\n  allow: [config, dependencies]\n  protect: [migrations/, 'pkg/*/schema.py']\n  limits: {files: 3}\n  format: [ruff, format]\n  commands: [[ruff], [python, -m, pytest]]\n";
         let policy = Policy::read(text).unwrap();
         assert!(policy.config && policy.dependencies);
         assert_eq!((policy.limits.files, policy.limits.lines), (3, super::super::MAX_LINES));
@@ -251,7 +274,9 @@ mod tests {
             assert_eq!(policy.protects(path).is_some(), protected, "{path}");
         }
         let words = policy.words();
-        for part in ["config and dependencies", "migrations/", "at most 3 files", "ruff format"] {
+        for part in
+            ["config and dependencies", "migrations/", "at most 3 files", "ruff format", "`python -m pytest`"]
+        {
             assert!(words.contains(part), "{words}");
         }
         for empty in ["", "tests: {}\n", "policy:\n", "policy: {}\n"] {
@@ -269,6 +294,8 @@ mod tests {
             ("policy:\n  limits: {files: 0}\n", "prunella.yaml:2: `policy.limits.files` is a number"),
             ("policy:\n  limits: {bytes: 99999999999}\n", "prunella.yaml:2: `policy.limits.bytes`"),
             ("policy: {format: []}\n", "prunella.yaml:1: `policy.format` names no program"),
+            ("policy: {commands: [ruff]}\n", "prunella.yaml:1: a command of `policy.commands` takes a list"),
+            ("policy: {commands: [[]]}\n", "prunella.yaml:1: a command names a program"),
             ("policy: [1]\n", "prunella.yaml:1: `policy` takes keys"),
         ] {
             let why = Policy::read(text).unwrap_err();
@@ -278,7 +305,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn never_panics(text in "(policy|allow|protect|limits|format|config|files|bytes|[a-z*?{}!/.]{0,6}|[\\[\\]:,\\-\n ]){0,30}") {
+        fn never_panics(text in "(policy|allow|protect|limits|format|commands|config|files|bytes|[a-z*?{}!/.]{0,6}|[\\[\\]:,\\-\n ]){0,30}") {
             let _ = Policy::read(&text);
             if let Ok(policy) = Policy::read(&format!("policy:\n  protect: ['{}']\n", text.replace(['\n', '\''], ""))) {
                 let _ = policy.protects(&text);

@@ -18,7 +18,7 @@ use prunella_engine::graph::ModelRole;
 use prunella_engine::{Done, EffectError};
 use serde_json::{Map, Value, json};
 
-use crate::effects::{ModelRequest, ModelResponse};
+use crate::effects::{ModelRequest, ModelResponse, ModelTool};
 use spec::ModelSpec;
 
 /// Exit code of a wrong command line.
@@ -148,33 +148,51 @@ impl Providers {
                 )
             })?;
         let stored = |e: prunella_engine::NodeError| EffectError::new(&e.code, 6, e.message);
-        let prompt = String::from_utf8_lossy(&blobs.get(&request.prompt).map_err(stored)?).into_owned();
+        let text = |blob| Ok(String::from_utf8_lossy(&blobs.get(blob).map_err(stored)?).into_owned());
+        let mut said = vec![json!({"role": "user", "content": text(&request.prompt)?})];
+        for message in &request.history {
+            let message = serde_json::from_str(&text(message)?).map_err(|e| {
+                EffectError::new("model.history", FAILED, format!("a message of the history: {e}"))
+            })?;
+            said.push(message);
+        }
         let post = wire::Post {
             client: &self.client,
             url,
             key: self.key.as_ref().map(|key| key.1.as_str()),
             patience: self.patience,
         };
-        let answer = match post.send(&body(request, &prompt, true)).await {
+        let answer = match post.send(&body(request, &said, true)).await {
             // Some servers do not know response_format; the prompt asks for JSON as well.
             Err(refused) if refused.status == Some(400) && request.schema.is_some() => {
-                post.send(&body(request, &prompt, false)).await
+                post.send(&body(request, &said, false)).await
             }
             other => other,
         }
         .map_err(|refused| refused.error)?;
+        let cost = self.price.map(|price| spec::cost(price, answer.input_tokens, answer.output_tokens));
+        let message = answer.message.map(|message| blobs.put(message.to_string().as_bytes()));
         let response = ModelResponse {
             text: blobs.put(answer.text.as_bytes()).map_err(stored)?,
             stop: answer.stop,
             input_tokens: answer.input_tokens,
             output_tokens: answer.output_tokens,
+            message: message.transpose().map_err(stored)?,
+            cost_microusd: cost,
         };
-        let cost_microusd =
-            self.price.map_or(0, |price| spec::cost(price, response.input_tokens, response.output_tokens));
+        let cost_microusd = cost.unwrap_or_default();
         let response = serde_json::to_value(response)
             .map_err(|e| EffectError::new("model.response", 1, e.to_string()))?;
         Ok(Done { response, cost_microusd })
     }
+}
+
+/// A client for what is not a model.
+///
+/// # Errors
+/// Exit 30 when there can be none.
+pub(super) fn client() -> Result<reqwest::Client, EffectError> {
+    wire::client()
 }
 
 fn usage(message: String) -> EffectError {
@@ -191,12 +209,12 @@ fn settings(role: &str, parameters: &ModelRole, spec: &ModelSpec) -> Value {
     Value::Object(settings)
 }
 
-fn body(request: &ModelRequest, prompt: &str, with_schema: bool) -> Value {
+fn body(request: &ModelRequest, said: &[Value], with_schema: bool) -> Value {
     let mut messages = Vec::new();
     if !request.system.is_empty() {
         messages.push(json!({"role": "system", "content": request.system}));
     }
-    messages.push(json!({"role": "user", "content": prompt}));
+    messages.extend(said.iter().cloned());
     let mut body = json!({"model": request.model, "messages": messages});
     if let Some(most) = request.max_tokens {
         body["max_tokens"] = json!(most);
@@ -206,6 +224,13 @@ fn body(request: &ModelRequest, prompt: &str, with_schema: bool) -> Value {
     }
     if let Some(schema) = request.schema.as_ref().filter(|_| with_schema) {
         body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": false}});
+    }
+    if !request.tools.is_empty() {
+        let tool = |tool: &ModelTool| {
+            let (name, description, schema) = (&tool.name, &tool.description, &tool.schema);
+            json!({"type": "function", "function": {"name": name, "description": description, "parameters": schema}})
+        };
+        body["tools"] = request.tools.iter().map(tool).collect();
     }
     body
 }

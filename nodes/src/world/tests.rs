@@ -16,6 +16,7 @@ mod command;
 mod compare;
 mod doctor;
 mod evidence;
+pub(super) mod exec;
 mod export;
 mod interpreter;
 mod jobs;

@@ -10,6 +10,8 @@
 )]
 
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 mod build;
 #[cfg(test)]
 mod effects;

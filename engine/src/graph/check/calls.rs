@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::ast::{Ast, DoesAst, NodeAst};
+use super::super::ast::{Ast, DoesAst, NodeAst, ValueData};
 use super::super::diagnostic::Report;
 use super::super::expr::ty::Ty;
 use super::super::files::is_file;
@@ -12,7 +12,7 @@ use super::Check;
 use super::unused::When;
 use super::values::{Given, Local, expression};
 use crate::types::{FieldMap, Record, RecordField, Type};
-use crate::{Kind, Output};
+use crate::{Kind, Output, Part};
 
 /// What a graph takes and gives, as its callers see it.
 #[derive(Debug)]
@@ -93,17 +93,48 @@ pub(super) fn of(
     kind: Option<&Kind>,
 ) -> (Option<Does>, Option<Vec<Given>>, Option<Type>) {
     let DoesAst::Run = &node.does else { return call(check, at, node) };
-    let output = match kind.map(|kind| &kind.output) {
-        Some(Output::Fixed(ty)) => Some(ty.clone()),
-        Some(Output::Returns) => node.returns.clone(),
-        None => None,
+    let items = match kind.map(|kind| &kind.output) {
+        Some(Output::Made(Part::Item(field), make)) => Some((*field, *make)),
+        _ => None,
+    };
+    let output = match items {
+        Some((field, make)) => items_of(check, node, field).map(make),
+        None => kind.and_then(|kind| kind.output.of(node.returns.as_ref())),
     };
     let given = |field: &crate::Field| Given {
         name: field.name.to_owned(),
-        ty: Some(field.ty.clone()),
+        // A list of anything: what its items are is looked at above.
+        ty: (items.map(|(name, _)| name) != Some(field.name)).then(|| field.ty.clone()),
         doc: field.doc.to_owned(),
     };
     (Some(Does::Run), kind.map(|kind| kind.with.iter().map(given).collect()), output)
+}
+
+/// The type of the items of the list that the key `field` of `with` is given; nothing where it is not known.
+fn items_of(check: &mut Check<'_, '_, '_>, node: &NodeAst<'_>, field: &str) -> Option<Type> {
+    let Some((_, value)) = node.with.iter().find(|(key, _)| key.text == field) else {
+        let message = format!("the node is not given `{field}`");
+        let found = check.report.error("E028", &node.kind.span, message);
+        found.label(format!("kind `{}` needs a list", node.kind.text));
+        return None;
+    };
+    let ValueData::Cel(list) = &value.data else {
+        if !matches!(&value.data, ValueData::List(_))
+            && !matches!(&value.data, ValueData::Literal(one) if one.is_array())
+        {
+            check.report.error("E030", &value.node.span, format!("`{field}` takes a list"));
+        }
+        return None;
+    };
+    match super::values::quiet_type(check, list) {
+        Ty::List(item) => item.to_type(),
+        Ty::Any => None,
+        other => {
+            let span = list.span(check.report.source, 0..list.text.len());
+            check.report.error("E030", &span, format!("`{field}` takes a list, this is {other}"));
+            None
+        }
+    }
 }
 
 fn call(

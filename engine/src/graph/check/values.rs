@@ -103,8 +103,9 @@ pub(super) fn node(
         let local = if asks.at == At::After { &after } else { &local };
         interrupt(check, at, name, asks, local)
     });
+    let open = kind.is_some_and(|kind| kind.variables);
     let mut given = Vec::new();
-    let with = with(check, at, name, node, (fields.as_deref(), &mut given), &items);
+    let with = with(check, at, name, node, (fields.as_deref(), open, &mut given), &items);
     let writes = writes(check, at, &node.writes, &answered, false);
     let on_error = node.on_error.as_ref().map(|on_error| {
         let error = Local::default().with("error", Some(super::error_type()));
@@ -185,7 +186,7 @@ fn with(
     at: usize,
     name: &str,
     node: &NodeAst<'_>,
-    (fields, given): (Option<&[Given]>, &mut Vec<(String, Ty)>),
+    (fields, open, given): (Option<&[Given]>, bool, &mut Vec<(String, Ty)>),
     local: &Local,
 ) -> Option<IndexMap<String, Source>> {
     let mut with = Some(IndexMap::new());
@@ -195,7 +196,7 @@ fn with(
     };
     for (key, value) in &node.with {
         let field = fields.and_then(|fields| fields.iter().find(|field| field.name == key.text));
-        if let (Some(fields), None) = (fields, field) {
+        if let (Some(fields), None) = (fields.filter(|_| !open), field) {
             let known = fields.iter().map(|field| field.name.as_str());
             let message = format!("the {taker} takes no `{}`", key.text);
             check.report.error("E029", &key.span, message).suggest(&key.text, known);
@@ -528,11 +529,16 @@ pub(super) fn expression(
 
 /// The type of the items of the list that `over` gives, where it can be told without reporting anything.
 pub(super) fn item_type(check: &Check<'_, '_, '_>, _at: usize, over: &Cel<'_>) -> Option<Type> {
-    let parsed = expr::parse(&over.text).ok()?;
-    let local = Local::default();
-    let scope = Variables { ast: check.ast, inputs: &check.inputs, local: &local };
-    match infer::infer(&parsed, &over.text, &scope).ty {
+    match quiet_type(check, over) {
         Ty::List(item) => item.to_type(),
         _ => None,
     }
+}
+
+/// The type of an expression before its node runs, without reporting anything.
+pub(super) fn quiet_type(check: &Check<'_, '_, '_>, cel: &Cel<'_>) -> Ty {
+    let Ok(parsed) = expr::parse(&cel.text) else { return Ty::Any };
+    let local = Local::default();
+    let scope = Variables { ast: check.ast, inputs: &check.inputs, local: &local };
+    infer::infer(&parsed, &cel.text, &scope).ty
 }

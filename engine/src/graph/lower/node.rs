@@ -18,7 +18,7 @@ use crate::{Kind, Kinds, Output, SettingType};
 
 /// Most items of a map that may be under way at once.
 const MOST_PARALLEL: u64 = 1000;
-/// Kinds that the language has and a later version of this program will run.
+/// Kinds that the language has, and that a program may do without.
 const LATER: [&str; 8] = ["agent", "model", "command", "wasm", "approve", "wait", "notify", "select"];
 
 /// Lowers the node called `name`.
@@ -124,6 +124,14 @@ pub(super) fn lower<'y>(
         report
             .error("E005", &name.span, format!("the node {} has no `returns`", named(name)))
             .help(format!("`{}` gives what `returns` names: a type", kind.name));
+    }
+    for needed in kind.into_iter().flat_map(|kind| kind.needs) {
+        if !entries.iter().any(|(key, _)| key.name == *needed) {
+            let doc = kind.and_then(|kind| kind.settings.iter().find(|setting| setting.name == *needed));
+            report
+                .error("E005", &name.span, format!("the node {} has no `{needed}`", named(name)))
+                .help(format!("add `{needed}`: {}", doc.map_or("", |setting| setting.doc)));
+        }
     }
     Some(lowered)
 }

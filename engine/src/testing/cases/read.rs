@@ -238,13 +238,13 @@ impl Reader<'_, '_> {
     }
 
     fn gives(&mut self, node: &Node, def: &NodeDef) -> Option<Value> {
-        let output: &Type = match self.kinds.kinds.get(def.kind.as_str()).map(|kind| &kind.output) {
-            Some(Output::Fixed(ty)) => ty,
-            Some(Output::Returns) => def.returns.as_ref()?,
-            // Whoever holds a graph knows that its kinds are there.
-            None => return None,
-        };
-        value(output, node, Mode::Whole(&self.blobs), self.report)
+        // Whoever holds a graph knows that its kinds are there.
+        let output = &self.kinds.kinds.get(def.kind.as_str())?.output;
+        match output.of(def.returns.as_ref()) {
+            Some(ty) => value(&ty, node, Mode::Whole(&self.blobs), self.report),
+            // Its type follows from what the node is given: as it is written.
+            None => matches!(output, Output::Made(..)).then(|| node.json()),
+        }
     }
 
     fn failure(&mut self, node: &Node) -> Option<Failure> {

@@ -39,7 +39,7 @@ async fn ask_with(
         prompt: blobs.put(b"hello").unwrap(),
         schema,
         max_tokens: Some(50),
-        temperature: None,
+        ..ModelRequest::default()
     };
     let done = providers.ask(&request, &blobs).await?;
     let response: ModelResponse = serde_json::from_value(done.response.clone()).unwrap();

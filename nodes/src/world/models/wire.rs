@@ -15,6 +15,8 @@ const MOST: usize = 8 << 20;
 /// What came back.
 pub(super) struct Answer {
     pub(super) text: String,
+    /// The whole message, where it calls something.
+    pub(super) message: Option<Value>,
     pub(super) stop: String,
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
@@ -144,8 +146,10 @@ impl Post<'_> {
         };
         let tokens =
             |name: &str| body.pointer(&format!("/usage/{name}")).and_then(Value::as_u64).unwrap_or_default();
+        let calls = message["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
         Ok(Answer {
             text,
+            message: calls.then(|| message.clone()),
             stop: choice["finish_reason"].as_str().unwrap_or_default().to_owned(),
             input_tokens: tokens("prompt_tokens"),
             output_tokens: tokens("completion_tokens"),

@@ -320,6 +320,11 @@ impl Launcher {
         [&exe.to_string_lossy(), "-s", "-B", main].map(str::to_owned).to_vec()
     }
 
+    /// Runs a job, whatever becomes of it.
+    pub(crate) fn attempt(&self, job: &Job) -> Report {
+        self.sandbox.run(job)
+    }
+
     /// Runs a job.
     ///
     /// # Errors

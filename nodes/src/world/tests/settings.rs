@@ -18,7 +18,8 @@ use super::{UNSTARTABLE, yaml};
 use crate::gate::is_test_module;
 use crate::world::git::GitRepo;
 use foreign::{choose, foreign_settings};
-use surroundings::{check_env, paths};
+pub(super) use surroundings::check_env;
+use surroundings::paths;
 
 /// Test settings as a user gives them: by flags, by `PRUNELLA_*`, or as `tests:` of `prunella.yaml`. What is empty
 /// is found out.

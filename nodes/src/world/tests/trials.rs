@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cheats;
+mod commands;
 mod foreign;
 mod honest;
 mod links;

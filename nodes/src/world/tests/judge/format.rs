@@ -12,9 +12,9 @@ use prunella_sandbox::{End, File, Job, Limits, Mount};
 
 use super::{Ask, Case, Judgement};
 use crate::gate::Policy;
-use crate::patch::unified_diff;
 use crate::world::git::FileEdit;
 use crate::world::tests::Tester;
+use crate::world::tests::exec::alone;
 
 /// Seconds that it may take.
 const LIMIT: u64 = 60;
@@ -151,7 +151,11 @@ impl Tester {
     }
 
     /// Where the formatter is: beside the tests' interpreter, else on the system's path, else on the user's.
-    fn formatter_at(&self, words: &[String], python: &Path) -> Option<(String, Vec<Mount>)> {
+    pub(in crate::world::tests) fn formatter_at(
+        &self,
+        words: &[String],
+        python: &Path,
+    ) -> Option<(String, Vec<Mount>)> {
         let name = words.first()?;
         if name.contains('/') {
             return (!name.starts_with('/') && !name.split('/').any(|part| part == ".."))
@@ -165,32 +169,8 @@ impl Tester {
             return Some((found.to_string_lossy().into_owned(), Vec::new()));
         }
         let found = self.path.iter().map(|dir| dir.join(name)).find(|path| path.is_file())?;
-        let real = found.canonicalize().ok()?;
         // The program alone is made visible, not the folder that it lies in.
-        let mount = Mount { guest: real.clone(), host: real.clone() };
-        Some((real.to_string_lossy().into_owned(), vec![mount]))
-    }
-
-    /// Edits as one unified diff against `commit`.
-    fn rendered(&self, commit: &str, edits: &[FileEdit]) -> Result<String, EffectError> {
-        let mut out = String::new();
-        for (path, content) in edits {
-            let before = self.repo.read(commit, path)?;
-            let text = |bytes: &Option<Vec<u8>>| {
-                String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
-            };
-            let diff = unified_diff(path, &text(&before), &text(content));
-            let side = |mark: &str, letter: char| format!("{mark} {letter}/{path}\n");
-            let diff = if before.is_none() {
-                diff.replacen(&side("---", 'a'), "--- /dev/null\n", 1)
-            } else if content.is_none() {
-                diff.replacen(&side("+++", 'b'), "+++ /dev/null\n", 1)
-            } else {
-                diff
-            };
-            out.push_str(&diff);
-        }
-        Ok(out)
+        Some(alone(found.canonicalize().ok()?))
     }
 }
 

@@ -1,8 +1,15 @@
-//! Reads a model's JSON answer: found in whatever is around it, and held to its schema.
+//! A model asked for a value of a type: the schema goes along, the answer is found in whatever is around it and held to
+//! the schema, and a model whose answer does not fit is told why and asked once more.
 
+use prunella_engine::{Ctx, NodeError};
 use serde_json::{Map, Value};
 
+use crate::effects::{AskModel, ModelResponse};
 use crate::patch::{prefix, without_thinking};
+use crate::prompt::{fenced, request};
+
+/// How often a model is asked: once, and once more when its answer is not of the type.
+const ASKED: usize = 2;
 
 /// Longest answer that is read, in bytes.
 const MOST: usize = 256 * 1024;
@@ -11,11 +18,120 @@ const PLACES: usize = 64;
 /// Deepest nesting that is checked.
 const DEPTH: usize = 32;
 
+/// Asks `model` for a value of `schema`, an object. The inner error is what was wrong with its second answer.
+///
+/// # Errors
+/// When the model's settings are incomplete or a recorded response cannot be read.
+pub(crate) async fn ask(
+    ctx: &Ctx,
+    model: &Value,
+    system: &str,
+    prompt: &str,
+    schema: &Value,
+) -> Result<Result<Value, String>, NodeError> {
+    let shape = serde_json::to_string_pretty(schema).unwrap_or_default();
+    let prompt = format!(
+        "{prompt}\nAnswer with one JSON object of this schema and nothing else:\n\n{}",
+        fenced("json", &shape)
+    );
+    let again = |problem: &str| {
+        format!("\nYour last answer could not be used: {problem}. Answer with the JSON object alone.\n")
+    };
+    repaired(ctx, model, system, &prompt, Some(schema), again, |text| read(text, schema)).await
+}
+
+/// Asks `model` for text of at most `most` bytes. The inner error is what was wrong with its second answer.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) async fn ask_text(
+    ctx: &Ctx,
+    model: &Value,
+    system: &str,
+    prompt: &str,
+    most: usize,
+) -> Result<Result<String, String>, NodeError> {
+    let again = |problem: &str| format!("\nYour last answer could not be used: {problem}.\n");
+    let read = |text: &str| match without_thinking(text).trim() {
+        "" => Err("it is empty".to_owned()),
+        text if text.len() > most => Err(format!("it is longer than {most} bytes")),
+        text => Ok(text.to_owned()),
+    };
+    repaired(ctx, model, system, prompt, None, again, read).await
+}
+
+async fn repaired<T>(
+    ctx: &Ctx,
+    model: &Value,
+    system: &str,
+    prompt: &str,
+    schema: Option<&Value>,
+    again: impl Fn(&str) -> String,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Result<T, String>, NodeError> {
+    let mut problem = String::new();
+    for _ in 0..ASKED {
+        let more = if problem.is_empty() { String::new() } else { again(&problem) };
+        let mut asked = request(model, system, ctx.put_text(&format!("{prompt}{more}"))?)?;
+        asked.schema = schema.cloned();
+        let said = ctx.call::<AskModel>(&asked).await?;
+        match read(&ctx.text(&said.text)?) {
+            Ok(answer) => return Ok(Ok(answer)),
+            Err(why) => problem = held_back(&said).unwrap_or(why),
+        }
+        ctx.log(format!("the model's answer is not of the type: {problem}"));
+    }
+    Ok(Err(problem))
+}
+
+/// What the provider says about an answer that it did not give whole, a lowercase fragment.
+fn held_back(said: &ModelResponse) -> Option<String> {
+    match said.stop.as_str() {
+        "length" | "max_tokens" => Some("it was cut off at its limit of tokens".to_owned()),
+        "content_filter" | "content_filtered" | "guardrail_intervened" | "refusal" => {
+            Some(format!("it was held back ({})", said.stop))
+        }
+        _ => None,
+    }
+}
+
+/// `value` with the texts that its type keeps as blobs put there.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(crate) fn stored(ctx: &Ctx, mut value: Value, schema: &Value) -> Result<Value, NodeError> {
+    if let (Some(text), Some(_)) = (value.as_str(), schema.get("contentMediaType")) {
+        return serde_json::to_value(ctx.put_text(text)?)
+            .map_err(|e| NodeError::new("node.output", e.to_string()));
+    }
+    let whole = schema.get("anyOf").and_then(|options| options.get(0)).filter(|_| !value.is_null());
+    let schema = whole.unwrap_or(schema);
+    if whole.is_some() && value.is_string() {
+        return stored(ctx, value, schema);
+    }
+    match &mut value {
+        Value::Array(items) => {
+            for item in items {
+                *item = stored(ctx, item.take(), schema.get("items").unwrap_or(&Value::Null))?;
+            }
+        }
+        Value::Object(map) => {
+            for (key, part) in map {
+                let of = schema.get("properties").and_then(|known| known.get(key));
+                let of = of.or_else(|| schema.get("additionalProperties")).unwrap_or(&Value::Null);
+                *part = stored(ctx, part.take(), of)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(value)
+}
+
 /// The value in `text` that fits `schema`; keys that the schema does not have are left out.
 ///
 /// # Errors
 /// What is wrong with it, a lowercase fragment.
-pub(super) fn read(text: &str, schema: &Value) -> Result<Value, String> {
+pub(crate) fn read(text: &str, schema: &Value) -> Result<Value, String> {
     let text = prefix(without_thinking(text), MOST);
     let mut problem = None;
     for value in candidates(text) {
