@@ -83,8 +83,8 @@ fn findings_are_told_to_people_and_to_programs() {
     );
     assert_eq!(found["graphs"][2]["findings"][0]["severity"], "warning");
     // A warning is no reason to fail.
-    author.run(&["check", "unused.yaml", "--format", "json"]).code(0);
-    author.run(&["check", "nowhere.yaml", "--json"]).code(5);
+    let _ = author.run(&["check", "unused.yaml", "--format", "json"]).code(0);
+    let _ = author.run(&["check", "nowhere.yaml", "--json"]).code(5);
 }
 
 /// What SARIF 2.1.0 demands of the parts that are there (sections 3.13 to 3.30 of the specification).
@@ -142,7 +142,7 @@ fn files_beside_a_graph_stay_below_its_folder() {
     let author = Author::new(&[("inner/ok.yaml", RIGHT), ("outside.yaml", RIGHT)]);
     author.write("graphs/inner/ok.yaml", RIGHT);
     author.write("graphs/g.yaml", &graph("./inner/ok.yaml"));
-    author.run(&["check", "graphs/g.yaml"]).code(0);
+    let _ = author.run(&["check", "graphs/g.yaml"]).code(0);
     let link = |from: &str, to: &str| std::os::unix::fs::symlink(to, author.dir.path().join(from)).unwrap();
     link("graphs/link.yaml", "../outside.yaml");
     link("graphs/folder", "../inner");
@@ -189,8 +189,8 @@ fn a_run_keeps_the_files_of_its_graph() {
     assert!(ran.stderr.contains("end: done"), "{}", ran.stderr);
     // What is recorded stands alone.
     std::fs::remove_dir_all(author.dir.path().join("prompts")).unwrap();
-    author.run(&["replay", "@latest"]).code(0);
-    author.run(&["run", "g.yaml", "--incident", "app.log", "--repo", "repo"]).code(3);
+    let _ = author.run(&["replay", "@latest"]).code(0);
+    let _ = author.run(&["run", "g.yaml", "--incident", "app.log", "--repo", "repo"]).code(3);
 }
 
 #[test]
@@ -215,11 +215,11 @@ fn layout_is_checked_and_changed_whole() {
     assert_eq!(author.read("b.yaml"), RIGHT);
     let after = author.run(&["check", "a.yaml", "--json"]).code(0).json();
     assert_eq!(before["graphs"][0]["hash"], after["graphs"][0]["hash"]);
-    author.run(&["graph", "fmt", "--check", "a.yaml", "b.yaml"]).code(0);
+    let _ = author.run(&["graph", "fmt", "--check", "a.yaml", "b.yaml"]).code(0);
     // One file that is no YAML leaves the others as they were.
     author.write("a.yaml", "a:   1\n");
     author.write("c.yaml", "a: [1\n");
-    author.run(&["graph", "fmt", "a.yaml", "c.yaml"]).code(3);
+    let _ = author.run(&["graph", "fmt", "a.yaml", "c.yaml"]).code(3);
     assert_eq!(author.read("a.yaml"), "a:   1\n");
     assert_eq!(std::fs::read_dir(author.dir.path()).unwrap().count(), 3);
 }
@@ -232,9 +232,9 @@ fn shipped_graphs_fit_the_schema_that_is_printed_and_are_laid_out() {
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     for line in author.run(&["graph", "list"]).code(0).stdout.lines() {
         let name = line.split_whitespace().next().unwrap();
-        author.run(&["graph", "copy", name]).code(0);
+        let _ = author.run(&["graph", "copy", name]).code(0);
         let file = format!("{name}.yaml");
-        author.run(&["graph", "fmt", "--check", &file]).code(0);
+        let _ = author.run(&["graph", "fmt", "--check", &file]).code(0);
         let graph = yaml::tree(name, &author.read(&file)).unwrap().unwrap().json();
         let wrong: Vec<String> =
             validator.iter_errors(&graph).map(|e| format!("{e} at {}", e.instance_path())).collect();
