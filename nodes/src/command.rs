@@ -40,6 +40,8 @@ words! {
         OutputLimit = "output_limit",
         /// It wrote too much.
         DiskLimit = "disk_limit",
+        /// It started too many processes.
+        ProcessLimit = "process_limit",
         /// It made a forbidden system call.
         Denied = "denied",
     }

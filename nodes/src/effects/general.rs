@@ -40,7 +40,7 @@ data! {
     /// What became of it.
     pub struct CommandResponse {
         /// How it ended: `exited`, `signalled`, `timed_out`, `cpu_timed_out`, `out_of_memory`, `output_limit`,
-        /// `disk_limit`, `denied`, or `refused` when it may not run here.
+        /// `disk_limit`, `process_limit`, `denied`, or `refused` when it may not run here.
         pub how: String,
         /// What there is to say about that; empty for a command that exited.
         pub why: String,

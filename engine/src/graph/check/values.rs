@@ -105,7 +105,8 @@ pub(super) fn node(
     });
     let open = kind.is_some_and(|kind| kind.variables);
     let mut given = Vec::new();
-    let with = with(check, at, name, node, (fields.as_deref(), open, &mut given), &items);
+    let with =
+        with(check, at, name, node, Takes { fields: fields.as_deref(), open, given: &mut given }, &items);
     let writes = writes(check, at, &node.writes, &answered, false);
     let on_error = node.on_error.as_ref().map(|on_error| {
         let error = Local::default().with("error", Some(super::error_type()));
@@ -181,12 +182,22 @@ pub(super) struct Given {
     pub(super) doc: String,
 }
 
+/// What a node may be given.
+struct Takes<'a> {
+    /// The keys that its kind or graph names.
+    fields: Option<&'a [Given]>,
+    /// Whether it takes others as well.
+    open: bool,
+    /// What it is given, for its templates.
+    given: &'a mut Vec<(String, Ty)>,
+}
+
 fn with(
     check: &mut Check<'_, '_, '_>,
     at: usize,
     name: &str,
     node: &NodeAst<'_>,
-    (fields, open, given): (Option<&[Given]>, bool, &mut Vec<(String, Ty)>),
+    Takes { fields, open, given }: Takes<'_>,
     local: &Local,
 ) -> Option<IndexMap<String, Source>> {
     let mut with = Some(IndexMap::new());

@@ -11,7 +11,7 @@ use crate::graph::diagnostic::Report;
 use crate::graph::yaml::{self, Key, Node};
 use crate::graph::{Diagnostic, Does, Graph, NodeDef};
 use crate::scheduler::Used;
-use crate::types::{Type, duration_ms};
+use crate::types::duration_ms;
 use crate::{Failure, Kinds, Output};
 
 const KEYS: [&str; 5] = ["format", "coverage", "inputs", "stubs", "cases"];

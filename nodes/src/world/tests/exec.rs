@@ -332,6 +332,7 @@ pub(crate) fn ended(end: &End) -> (&'static str, String, Option<i64>) {
         End::OutOfMemory => plain("out_of_memory", "its memory was used up"),
         End::OutputLimit => plain("output_limit", "it printed too much"),
         End::DiskLimit => plain("disk_limit", "it wrote too much"),
+        End::ProcessLimit => plain("process_limit", "it started too many processes"),
         End::Denied { what } => ("denied", format!("it made a forbidden system call ({what})"), None),
         End::CouldNotStart { message, .. } => ("refused", message.clone(), None),
     }
