@@ -99,7 +99,7 @@ ends: {done: success}
 start: analyze
 nodes:
   analyze:
-    with: {incident: =inputs.größe}
+    with: {incident: =inputs.grosse}
     returns: {cause: string}
     model: fixer
     prompt: {file: prompts/w y.md}
@@ -125,7 +125,7 @@ nodes:
         let place = |at: usize| {
             ["code", "line", "column", "end_line", "end_column"].map(|key| finding(at)[key].clone())
         };
-        assert_eq!(place(0), [json!("E023"), json!(9), json!(30), json!(9), json!(35)]);
+        assert_eq!(place(0), [json!("E023"), json!(9), json!(30), json!(9), json!(36)]);
         assert_eq!(place(1), [json!("E024"), json!(2), json!(6), json!(2), json!(14)]);
         assert!(finding(1)["file"].as_str().unwrap().ends_with("/prompts/w y.md"));
         let log = sarif::of(&all);

@@ -391,8 +391,8 @@ mod tests {
     #[test]
     fn findings_are_bounded_and_errors_come_before_warnings() {
         let mut report = Report::new("f", "x");
-        for _ in 0..MAX_FOUND {
-            report.warning("W001", &(0..1), "w").note("n");
+        for i in 0..MAX_FOUND {
+            report.warning("W001", &(0..1), format!("w{i}")).note("n");
         }
         assert!(!report.failed());
         for i in 0..MAX_FOUND * 2 {

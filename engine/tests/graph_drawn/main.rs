@@ -7,16 +7,30 @@ mod dot;
 mod look;
 mod random;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use look::Look;
-use prunella_engine::graph::{Graph, draw, load};
+use prunella_engine::graph::{Beside, Graph, draw, load_beside};
 
 const SELF_HEAL: &str = include_str!("../../../graphs/self-heal.yaml");
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs/valid")
+}
+
+/// The files that graphs name beside them.
+struct Folder;
+
+impl Beside for Folder {
+    #[expect(clippy::disallowed_methods, reason = "a test reads its cases")]
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(folder().join(path)).map_err(|_| "there is no such file".to_owned())
+    }
+}
+
 /// The graph of a file that checks.
 fn graph(name: &str, source: &str) -> Graph {
-    match load(name, source, &kinds::kinds()) {
+    match load_beside(name, source, &kinds::kinds(), &Folder) {
         Ok((graph, _)) => graph,
         Err(found) => {
             panic!("{name}:\n{source}\n{}", found.iter().map(|one| one.render(source)).collect::<String>())
@@ -27,10 +41,12 @@ fn graph(name: &str, source: &str) -> Graph {
 /// Every file under `graphs/valid`, and the shipped graph that the test's kinds can check.
 #[expect(clippy::disallowed_methods, reason = "a test reads its cases")]
 fn files() -> Vec<(String, Graph)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs/valid");
     let mut all = vec![("self-heal".to_owned(), graph("self-heal", SELF_HEAL))];
-    for entry in std::fs::read_dir(folder).expect("the folder is part of the tests") {
+    for entry in std::fs::read_dir(folder()).expect("the folder is part of the tests") {
         let path = entry.expect("a readable folder").path();
+        if !path.is_file() {
+            continue;
+        }
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
         let source = std::fs::read_to_string(&path).expect("a text file");
         all.push((name.clone(), graph(&name, &source)));
