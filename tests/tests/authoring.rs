@@ -61,7 +61,7 @@ impl Author {
 
 #[test]
 fn findings_are_told_to_people_and_to_programs() {
-    let wrong = RIGHT.replace("=inputs.log", "=inputs.größe");
+    let wrong = RIGHT.replace("=inputs.log", "=inputs.groze");
     let unused = RIGHT.replace("start:", "types: {Note: {text: string}}\nstart:");
     let author = Author::new(&[("right.yaml", RIGHT), ("wrong.yaml", &wrong), ("unused.yaml", &unused)]);
     let good = author.run(&["check", "right.yaml", "self-heal"]).code(0);
@@ -90,7 +90,7 @@ fn findings_are_told_to_people_and_to_programs() {
 /// What SARIF 2.1.0 demands of the parts that are there (sections 3.13 to 3.30 of the specification).
 #[test]
 fn findings_are_told_to_code_hosts() {
-    let wrong = RIGHT.replace("=inputs.log", "=inputs.größe");
+    let wrong = RIGHT.replace("=inputs.log", "=inputs.groze");
     let prompt = "{% if evidence %}\n  {{ evidenec }}\n{% endif %}\n";
     let graph = RIGHT.replace("      - {else: done}\n", "      - {else: why}\n  why:\n    kind: analyze\n    with: {incident: =incident}\n    returns: {cause: string}\n    model: fixer\n    prompt: {file: prompts/w y.md}\n    next: done\n")
         .replace("    next:\n      -", "    writes: {incident: =output.incident}\n    next:\n      -")
@@ -164,7 +164,7 @@ fn files_beside_a_graph_stay_below_its_folder() {
 
 #[test]
 fn a_run_keeps_the_files_of_its_graph() {
-    let graph = RIGHT.replace("      - {else: done}\n", "      - {else: why}\n  why:\n    kind: analyze\n    with: {incident: =incident}\n    returns: {cause: string}\n    prompt: {file: prompts/why.md}\n    next: done\n")
+    let graph = RIGHT.replace("      - {else: done}\n", "      - {else: why}\n  why:\n    kind: analyze\n    with: {incident: =incident}\n    returns: {root_cause: string}\n    prompt: {file: prompts/why.md}\n    next: done\n")
         .replace("    next:\n      -", "    writes: {incident: =output.incident}\n    next:\n      -")
         .replace("start:", "state: {incident: Incident}\nstart:");
     let author = Author::new(&[

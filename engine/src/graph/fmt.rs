@@ -23,6 +23,19 @@ pub enum Unformatted {
 /// # Errors
 /// When it is no YAML that graph files may use.
 pub fn fmt(name: &str, source: &str) -> Result<String, Unformatted> {
+    let mut text = once(name, source)?;
+    // A comment that came to stand behind a shorter line may leave that one too long: what is laid out stays as it is.
+    for _ in 0..3 {
+        let again = once(name, &text)?;
+        if again == text {
+            break;
+        }
+        text = again;
+    }
+    Ok(text)
+}
+
+fn once(name: &str, source: &str) -> Result<String, Unformatted> {
     let root = read(name, source).map_err(Unformatted::Invalid)?;
     let comments = comments::of(source, &root);
     let laid_out = lines::lay_out(source, &root, &comments);
