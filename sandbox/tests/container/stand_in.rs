@@ -37,7 +37,9 @@ run)
     cd "$repo"
     if [ -e "$here/broken" ]; then echo "docker: Error response from daemon: no space" >&2; exit 125; fi
     # Noted by itself before it begins, so that whoever ends it knows whom.
-    setsid /bin/sh -c 'echo $$ > "$0"; exec /bin/sh "$@"' "$here/$name.pid" "$@" <&0 &
+    # A shell gives what runs in the background an empty input unless it is another number's.
+    exec 3<&0
+    setsid /bin/sh -c 'echo $$ > "$0"; exec /bin/sh "$@"' "$here/$name.pid" "$@" <&3 3<&- &
     wait $!
     code=$?
     oom=false
