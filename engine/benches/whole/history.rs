@@ -1,4 +1,5 @@
-//! (g) Time travel over about N checkpoints: the whole history, the newest state, the oldest, the slowest of fifty, a fork from the middle.
+//! (g) Time travel over about N checkpoints: the whole history, the newest state, the oldest, the slowest of fifty, a
+//! fork from the middle.
 
 use prunella_engine::run::Change;
 use serde_json::json;

@@ -187,17 +187,6 @@ impl Engine {
         }
     }
 
-    /// The state of a run after the record of this number; the header is 0. Costs as [`Engine::state_at`].
-    ///
-    /// # Errors
-    /// As [`Engine::view`].
-    pub fn state_at_record(&self, run: &str, record: u64) -> Result<StateAt, Fault> {
-        match self.scheduler_at(run, Reach::Record(record))? {
-            Some((scheduler, _)) => state_of(scheduler),
-            None => Err(Fault::new("run.record", 2, format!("run {run} has no record {record}"))),
-        }
-    }
-
     /// What changed between two steps of a run, by scope and key.
     ///
     /// # Errors
