@@ -17,6 +17,7 @@ fn layout_changes_and_nothing_else() {
         ("a:\n- b: 1\n  c: 2\n- [ ]\n", "a:\n  - b: 1\n    c: 2\n  - []\n"),
         ("# top\n\na: 1\n# end\n", "# top\n\na: 1\n# end\n"),
         ("a:\n    b: 1\n    # of b\nc: 2\n", "a:\n  b: 1\n  # of b\nc: 2\n"),
+        ("a: {b: [1,2]}  # one\nc:\n  - {d: e}   # two\n", "a: {b: [1, 2]}  # one\nc:\n  - {d: e}   # two\n"),
         ("a: {b: 1, # one\n  c: 2}\n", "a:\n  b: 1  # one\n  c: 2\n"),
         ("a: |  # said\n      one\n        two\n\nb: 1", "a: |  # said\n  one\n    two\n\nb: 1\n"),
         ("a: |+\n one\n\nb: >-\n     x\n     y\n", "a: |+\n  one\n\nb: >-\n  x\n  y\n"),

@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use command_fds::{CommandFdExt, FdMapping};
 use rustix::event::Timespec;
-use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal};
 
 use crate::Sandbox;
@@ -22,6 +22,10 @@ use crate::tree;
 
 /// How often the command is looked after.
 const TICK: Duration = Duration::from_millis(25);
+
+/// The channel's number in the command: of one digit, since a shell need not redirect others.
+/// <https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html#tag_18_07>
+const CHANNEL: i32 = 3;
 
 /// Runs jobs as plain processes of this user, in a copy of the tree under the temporary directory. Only wall time
 /// and output are bounded; network, files of the home and secrets on disk are all in reach, and a process that left
@@ -76,9 +80,11 @@ fn run(job: &Job) -> io::Result<Report> {
     command.stdin(streams::input(&job.input)?).stdout(Stdio::piped()).stderr(Stdio::piped());
     let channel = if job.channel { Some(io::pipe()?) } else { None };
     if let Some((_, writer)) = &channel {
-        // Another process that is started right now may inherit it too; nobody waits for its end.
-        rustix::io::fcntl_setfd(writer, FdFlags::empty())?;
-        command.env("PRUNELLA_FD", writer.as_raw_fd().to_string());
+        let writer = writer.try_clone()?.into();
+        command
+            .fd_mappings(vec![FdMapping { parent_fd: writer, child_fd: CHANNEL }])
+            .map_err(io::Error::other)?
+            .env("PRUNELLA_FD", CHANNEL.to_string());
     }
     let mut child = command.spawn()?;
     let reader = channel.map(|(reader, _)| OwnedFd::from(reader));

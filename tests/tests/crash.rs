@@ -20,6 +20,7 @@ fn killed_at(at: &str) -> (serde_json::Value, usize) {
     let text = std::fs::read_to_string(&graph)
         .unwrap()
         .replace("strategies: [playbook, model]", "strategies: [model]");
+    assert!(text.contains("strategies: [model]"));
     std::fs::write(&graph, text).unwrap();
     let args = case.run_args(graph.to_str().unwrap(), &[]);
     let mut child = prunella.command(&args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();

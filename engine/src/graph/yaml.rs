@@ -308,7 +308,10 @@ impl Builder<'_, '_> {
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let open = self.open.pop()?;
-                    let end = self.offsets.trim_end(source, open.start, span.end);
+                    // The parser counts what follows a closing bracket on its line, a comment too, as a part of it.
+                    let closes = source.get(span.clone()).is_some_and(|end| end.starts_with([']', '}']));
+                    let end = if closes { span.start + 1 } else { span.end };
+                    let end = self.offsets.trim_end(source, open.start, end);
                     self.place(Node { span: open.start..end, data: open.data })?;
                 }
             }
