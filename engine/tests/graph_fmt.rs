@@ -17,6 +17,8 @@ fn layout_changes_and_nothing_else() {
         ("a:\n- b: 1\n  c: 2\n- [ ]\n", "a:\n  - b: 1\n    c: 2\n  - []\n"),
         ("# top\n\na: 1\n# end\n", "# top\n\na: 1\n# end\n"),
         ("a:\n    b: 1\n    # of b\nc: 2\n", "a:\n  b: 1\n  # of b\nc: 2\n"),
+        ("a: {a: , b}\n", "a: {a: , b: }\n"),
+        ("- >-\n  |\n- |\n  'q'# x\n- \"q\" # y\n", "- >-\n  |\n- |\n  'q'# x\n- \"q\"  # y\n"),
         ("a: {b: [1,2]}  # one\nc:\n  - {d: e}   # two\n", "a: {b: [1, 2]}  # one\nc:\n  - {d: e}   # two\n"),
         ("a: {b: 1, # one\n  c: 2}\n", "a:\n  b: 1  # one\n  c: 2\n"),
         ("a: |  # said\n      one\n        two\n\nb: 1", "a: |  # said\n  one\n    two\n\nb: 1\n"),
@@ -30,6 +32,7 @@ fn layout_changes_and_nothing_else() {
         assert_eq!(laid_out(&once), once);
     }
     assert!(matches!(fmt("f", "a: ["), Err(Unformatted::Invalid(_))));
+    assert!(matches!(fmt("f", "a: [|\n  x\n]"), Err(Unformatted::Invalid(_))));
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn a_long_flow_collection_is_broken() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 1024, failure_persistence: None, ..Default::default() })]
     /// Whatever YAML it is: laid out once, it stays as it is, and says the same.
     #[test]
     fn what_is_laid_out_stays(source in r#"(a: |b: |[cd]: 1\n|e:\n|  |    |- |\{|\}|\[|\]|, |# x\n|\n|'q'|"w\\n"|\|\n|>-\n|\|\+\n|plain text|~|  # y\n){0,24}"#) {
@@ -51,8 +54,7 @@ proptest::proptest! {
                 assert!(matches!(&again, Ok(twice) if *twice == once), "{source:?}\n{once:?}\n{again:?}");
             }
             Err(Unformatted::Invalid(found)) => assert!(!found.is_empty()),
-            // FIXME: some folded texts, and keys without a value in `{…}`, are left as they are.
-            Err(Unformatted::Unsafe) => assert!(source.contains('>') || source.contains('{'), "{source:?}"),
+            Err(Unformatted::Unsafe) => panic!("{source:?}"),
         }
     }
 }

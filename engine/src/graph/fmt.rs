@@ -37,6 +37,10 @@ pub fn fmt(name: &str, source: &str) -> Result<String, Unformatted> {
 
 fn once(name: &str, source: &str) -> Result<String, Unformatted> {
     let root = read(name, source).map_err(Unformatted::Invalid)?;
+    if matches!(root.data, Data::Scalar(..)) {
+        // No graph: nothing to lay out.
+        return Ok(source.to_owned());
+    }
     let comments = comments::of(source, &root);
     let laid_out = lines::lay_out(source, &root, &comments);
     let Ok(again) = read(name, &laid_out) else { return Err(Unformatted::Unsafe) };

@@ -109,9 +109,6 @@ impl Node {
             ScalarStyle::Plain => 0,
             ScalarStyle::SingleQuoted => 1,
             ScalarStyle::DoubleQuoted => 1,
-            ScalarStyle::Literal | ScalarStyle::Folded if raw.starts_with(['|', '>']) => {
-                raw.find('\n').map_or(0, |end| end + 1)
-            }
             ScalarStyle::Literal | ScalarStyle::Folded => 0,
         };
         let raws: Vec<(usize, char)> = match style {
@@ -296,6 +293,21 @@ impl Builder<'_, '_> {
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     self.refuse(&span, anchor, tag.is_some())?;
+                    if style == ScalarStyle::Plain && text.starts_with(['|', '>']) {
+                        // Elsewhere these begin a block; here the parser takes them for text.
+                        self.report
+                            .error("E001", &span, "a block of text cannot stand inside brackets")
+                            .help("quote it, or write the collection over several lines without brackets");
+                        return None;
+                    }
+                    let span = match style {
+                        // The parser gives a value that is not there the place of what follows.
+                        ScalarStyle::Plain if self.is_bracket(&span) => span.start..span.start,
+                        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+                            closed(self.report.source, span)
+                        }
+                        _ => span,
+                    };
                     self.scalar(text.into_owned(), style, span)?;
                 }
                 Event::SequenceStart(anchor, tag) => {
@@ -308,15 +320,16 @@ impl Builder<'_, '_> {
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let open = self.open.pop()?;
-                    // The parser counts what follows a closing bracket on its line, a comment too, as a part of it.
-                    let closes = source.get(span.clone()).is_some_and(|end| end.starts_with([']', '}']));
-                    let end = if closes { span.start + 1 } else { span.end };
-                    let end = self.offsets.trim_end(source, open.start, end);
+                    let end = self.offsets.trim_end(source, open.start, closed(self.report.source, span).end);
                     self.place(Node { span: open.start..end, data: open.data })?;
                 }
             }
         }
         Some(self.root)
+    }
+
+    fn is_bracket(&self, span: &Span) -> bool {
+        self.report.source.get(span.clone()).is_some_and(|raw| raw.starts_with([']', '}', ',']))
     }
 
     fn refuse(&mut self, span: &Span, anchor: usize, tag: bool) -> Option<()> {
@@ -384,6 +397,31 @@ impl Builder<'_, '_> {
         }
         Some(())
     }
+}
+
+/// The span without what follows its closing quote or bracket: the parser counts the rest of that line, a comment too,
+/// as a part of it.
+fn closed(source: &str, span: Span) -> Span {
+    let raw = source.get(span.clone()).unwrap_or_default();
+    let mut rest = raw.char_indices().skip(1).peekable();
+    let len = match raw.chars().next() {
+        Some(']' | '}') => Some(1),
+        Some(quote @ ('\'' | '"')) => loop {
+            match rest.next() {
+                None => break None,
+                Some((_, '\\')) if quote == '"' => drop(rest.next()),
+                Some((at, c)) if c == quote => {
+                    // A doubled quote is one that is meant.
+                    if quote == '"' || rest.next_if(|(_, next)| *next == quote).is_none() {
+                        break Some(at + 1);
+                    }
+                }
+                Some(_) => {}
+            }
+        },
+        _ => None,
+    };
+    span.start..len.map_or(span.end, |len| span.start + len)
 }
 
 /// The parser counts characters of the file; this turns them into bytes of the whole text.

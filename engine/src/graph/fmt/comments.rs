@@ -54,7 +54,8 @@ fn collect(source: &str, node: &Node, scalars: &mut Vec<Span>) {
 pub(super) fn content(source: &str, node: &Node) -> Span {
     let raw = source.get(node.span.clone()).unwrap_or_default();
     let mut start = node.span.start;
-    if raw.starts_with(['|', '>']) {
+    if node.text().is_some_and(|text| text.trim_matches('\n').is_empty()) && raw.starts_with(['|', '>']) {
+        // The parser gives an empty one at the end of a file the place of its first line.
         start = raw.find('\n').map_or(node.span.end, |end| start + end + 1);
     } else {
         // Its first line begins with its indentation.
