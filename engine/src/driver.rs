@@ -355,24 +355,26 @@ impl<'a> Driver<'a> {
                 command => begins.push(command),
             }
         }
+        let ends = finish.is_some() && self.externals.is_empty();
         if !records.is_empty() {
-            let durability = self.facts.level.of_commit();
+            // The end is recorded right after it, and brings it along.
+            let durability = if ends { Durability::Memory } else { self.facts.level.of_commit() };
             self.log.append(&records, None, durability, self.tools.clock.now_ms())?;
             self.snapshot()?;
-        }
-        for step in steps {
-            self.tell(step);
         }
         if let Some(finish) = finish {
             self.bodies.clear();
             self.asks.clear();
             self.ready.clear();
-            if self.externals.is_empty() {
-                return self.close(finish);
+            if ends {
+                self.close(finish)?;
+            } else {
+                self.closing = Some(finish);
             }
-            self.closing = Some(finish);
+            steps.into_iter().for_each(|step| self.tell(step));
             return Ok(());
         }
+        steps.into_iter().for_each(|step| self.tell(step));
         if self.cancel_wanted()? {
             return self.cancel();
         }

@@ -115,6 +115,8 @@ pub struct Kind {
     pub settings: Vec<Setting>,
     /// Those of `settings` that every node of the kind must have.
     pub needs: &'static [&'static str],
+    /// Keys of `with` of which every node of the kind has exactly one; empty where there are none such.
+    pub one_of: &'static [&'static str],
     /// The effects it may ask for.
     pub effects: &'static [&'static str],
     /// Its behaviour.
@@ -144,6 +146,7 @@ impl Kind {
             output: Output::Fixed(ty(output)?),
             settings: Vec::new(),
             needs: &[],
+            one_of: &[],
             effects: &[],
             node: Arc::new(node),
         })

@@ -12,7 +12,7 @@ mod update;
 mod view;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -94,7 +94,12 @@ pub fn loader(kinds: &Kinds) -> Loader {
 pub struct Engine {
     tools: Tools,
     options: Options,
+    /// The graphs that were read last, the newest first: many runs are of one graph.
+    graphs: Mutex<Vec<(GraphPin, Arc<Graph>)>>,
 }
+
+/// How many graphs an engine keeps at hand.
+const GRAPHS: usize = 8;
 
 /// What a run is started on.
 pub struct NewInputs {
@@ -121,7 +126,7 @@ impl Engine {
             modes: options.modes,
             patience_ms: options.patience_ms,
         };
-        Self { tools, options }
+        Self { tools, options, graphs: Mutex::default() }
     }
 
     /// The store.
@@ -279,11 +284,26 @@ impl Engine {
 
     /// The graph and settings that the run is pinned to, refused where this program differs.
     fn facts(&self, header: &Header) -> Result<Facts, Fault> {
-        let blobs = self.tools.store.as_ref();
-        pin::facts(header, Some(&self.tools.kinds), &self.options.load, blobs)
+        pin::same_versions(header, &self.tools.kinds)?;
+        pin::facts_of(header, self.graph(header)?, self.tools.store.as_ref())
     }
 
-    /// Records that the run is at work, with what its last session still owes.
+    /// The graph of the run with this header: one that was read lately, or read now.
+    fn graph(&self, header: &Header) -> Result<Arc<Graph>, Fault> {
+        let lately = || self.graphs.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(pin, _): &&(GraphPin, Arc<Graph>)| *pin == header.graph;
+        if let Some((_, graph)) = lately().iter().find(same) {
+            return Ok(Arc::clone(graph));
+        }
+        let graph = Arc::new(pin::graph(header, &self.options.load, self.tools.store.as_ref())?);
+        let mut lately = lately();
+        lately.truncate(GRAPHS - 1);
+        lately.insert(0, (header.graph.clone(), Arc::clone(&graph)));
+        Ok(graph)
+    }
+
+    /// Records that the run is at work, with what its last session still owes. All of it follows from what is on disk, so
+    /// it gets there with the next record that must.
     fn take_up(&self, owner: &mut Owner, folded: &Folded, resumed: bool) -> Result<(), Fault> {
         let at_ms = self.tools.clock.now_ms();
         let mut records = folded.owed.clone();
@@ -295,7 +315,8 @@ impl Engine {
             Some(result) => (RunStatus::Ended, result),
             None => (RunStatus::Running, &Value::Null),
         };
-        owner.append(&records, Some(status), Durability::Disk, at_ms)
+        let durability = if over.is_some() { Durability::Disk } else { Durability::Process };
+        owner.append(&records, Some(status), durability, at_ms)
     }
 
     /// Writes down how a session came to rest.
@@ -319,13 +340,12 @@ impl Engine {
         };
         let why = result.error.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
         sink(Event::Stopped { why });
+        // A question is on disk already, and the journal says so whatever the row does.
+        let durability =
+            if result.status == RunStatus::Waiting { Durability::Process } else { Durability::Disk };
         // Where the store itself failed, the row cannot be written either; the result still says what happened.
-        let written = log.append(
-            &[],
-            Some((result.status, &result.to_json())),
-            Durability::Disk,
-            self.tools.clock.now_ms(),
-        );
+        let status = Some((result.status, &result.to_json()));
+        let written = log.append(&[], status, durability, self.tools.clock.now_ms());
         match written {
             Err(fault) if result.exit != fault.exit => Err(fault),
             _ => Ok(result),

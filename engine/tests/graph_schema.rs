@@ -66,6 +66,8 @@ fn it_refuses_what_has_another_shape() {
         "e020-default",
         "e020-kind",
         "e028-missing",
+        "e028-one-of",
+        "e029-one-of",
         "e029-unknown",
         "e046-bound",
     ] {

@@ -30,6 +30,7 @@ fn kinds() -> Kinds {
         output: Output::Fixed(ty("{go: string, n: int}")),
         settings: vec![],
         needs: &[],
+        one_of: &[],
         effects: &[],
         node: Arc::new(Nothing),
     })

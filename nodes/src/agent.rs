@@ -75,6 +75,7 @@ pub fn kind() -> Kind {
             bounds_setting(),
         ],
         needs: &["model", "prompt"],
+        one_of: &[],
         effects: &[AskModel::NAME, UseTool::NAME],
         node: Arc::new(Agent),
     }

@@ -73,6 +73,7 @@ pub fn kind() -> Kind {
             Setting { name: "returns", ty: SettingType::Returns, doc: "The type of the diagnosis." },
         ],
         needs: &[],
+        one_of: &[],
         effects: &["evidence.gather", "model.call"],
         node: Arc::new(Analyze),
     }

@@ -77,6 +77,7 @@ pub fn kind() -> Kind {
             },
         ],
         needs: &["ask"],
+        one_of: &[],
         effects: &[],
         node: Arc::new(Approve),
     }

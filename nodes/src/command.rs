@@ -104,6 +104,7 @@ pub fn kind() -> Kind {
             bounds_setting(),
         ],
         needs: &["run"],
+        one_of: &[],
         effects: &[RunCommand::NAME],
         node: Arc::new(Command),
     }

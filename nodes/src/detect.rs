@@ -88,6 +88,7 @@ pub fn kind() -> Kind {
         output: Output::Fixed(Detected::ty()),
         settings: Vec::new(),
         needs: &[],
+        one_of: &[],
         effects: &["frames.locate", "ledger.lookup", "ledger.claim"],
         node: Arc::new(Detect),
     }

@@ -139,6 +139,7 @@ pub fn kind() -> Kind {
             },
         ],
         needs: &[],
+        one_of: &[],
         effects: &["playbook.search", "evidence.gather", "model.call", "patch.apply"],
         node: Arc::new(Generate),
     }

@@ -52,6 +52,7 @@ pub fn kind() -> Kind {
             Setting { name: "returns", ty: SettingType::Returns, doc: "The type of the answer." },
         ],
         needs: &["model", "prompt"],
+        one_of: &[],
         effects: &[AskModel::NAME],
         node: Arc::new(Model),
     }

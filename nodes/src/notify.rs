@@ -49,6 +49,7 @@ pub fn kind() -> Kind {
             },
         ],
         needs: &["text"],
+        one_of: &[],
         effects: &[Notify::NAME],
         node: Arc::new(Notifies),
     }

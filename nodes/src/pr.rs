@@ -97,6 +97,7 @@ pub fn kind() -> Kind {
             doc: "when it is not offered as ready; it is a draft anyway where the evidence is thin",
         }],
         needs: &[],
+        one_of: &[],
         effects: &[Commit::NAME, OpenPull::NAME],
         node: Arc::new(Pr),
     }

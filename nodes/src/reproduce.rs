@@ -77,6 +77,7 @@ pub fn kind() -> Kind {
         output: Output::Fixed(Reproduced::ty()),
         settings: Vec::new(),
         needs: &[],
+        one_of: &[],
         effects: &["tests.baseline", "source.resolve", "tests.probe"],
         node: Arc::new(Reproduce),
     }

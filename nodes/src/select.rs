@@ -69,6 +69,7 @@ pub fn kind() -> Kind {
         output: Output::Made(Part::Item("from"), chosen),
         settings: Vec::new(),
         needs: &[],
+        one_of: &[],
         effects: &[],
         node: Arc::new(Select),
     }

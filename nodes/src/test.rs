@@ -48,6 +48,7 @@ pub fn kind() -> Kind {
         output: Output::Fixed(Verdict::ty()),
         settings: Vec::new(),
         needs: &[],
+        one_of: &[],
         effects: &[Judge::NAME],
         node: Arc::new(Test),
     }

@@ -54,6 +54,7 @@ pub fn kind() -> Kind {
         output: Output::Fixed(Waited::ty()),
         settings: Vec::new(),
         needs: &[],
+        one_of: &["for", "until"],
         effects: &[],
         node: Arc::new(Wait),
     }

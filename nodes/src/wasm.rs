@@ -136,6 +136,7 @@ impl Component {
             output: face.output,
             settings: face.settings,
             needs: &[],
+            one_of: &[],
             effects: face.effects,
             node: Arc::new(node),
         })

@@ -37,6 +37,7 @@ fn kind(
         output: Output::Fixed(ty(output)),
         settings: Vec::new(),
         needs: &[],
+        one_of: &[],
         effects: &[],
         node: Arc::new(Plain(body)),
     }

@@ -87,6 +87,10 @@ fn of_kind(kind: &Kind) -> String {
     let with =
         kind.with.iter().map(|field| (field.name.to_owned(), field.ty.to_string(), field.doc.to_owned()));
     section(&mut out, "with", with.collect());
+    if !kind.one_of.is_empty() {
+        let all = kind.one_of.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        out.push_str(&format!("  one of {all}, and no more\n"));
+    }
     match &kind.output {
         Output::Fixed(ty) => {
             out.push_str(&format!("\noutput: {ty}\n"));

@@ -187,10 +187,13 @@ fn of_kind(kind: &Kind) -> Value {
     if kind.variables {
         with["additionalProperties"] = refer("value");
     }
+    if !kind.one_of.is_empty() {
+        with["oneOf"] = kind.one_of.iter().map(|key| json!({"required": [key]})).collect();
+    }
     keys.insert("with".to_owned(), said(with, "What it is given."));
     keys.extend(settings(kind));
-    let with: &[&str] = if needed.is_empty() { &[] } else { &["with"] };
-    let needed: Vec<&str> = with.iter().chain(&["next"]).copied().collect();
+    let with: &[&str] = if needed.is_empty() && kind.one_of.is_empty() { &[] } else { &["with"] };
+    let needed: Vec<&str> = with.iter().chain(kind.needs).chain(&["next"]).copied().collect();
     said(closed(keys, &needed), kind.doc)
 }
 

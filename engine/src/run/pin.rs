@@ -36,18 +36,39 @@ pub(crate) fn facts(
     if let Some(known) = known {
         same_versions(header, known)?;
     }
-    let stored = header.graph.stored(blobs)?;
-    let mut graph = load(&stored).map_err(|fault| fault.at("the run's stored graph"))?;
-    if graph.hash != header.graph.hash {
-        let (pinned, ours) = (&header.graph.hash, &graph.hash);
-        let what = what_changed(header, &graph, blobs);
-        return Err(differs(format!(
-            "the run is pinned to graph {pinned}; this program reads its source as {ours}{what}"
-        )));
-    }
+    facts_of(header, Arc::new(graph(header, load, blobs)?), blobs)
+}
+
+/// The facts of the run with this header and graph.
+///
+/// # Errors
+/// Exit 21 when a blob is missing.
+pub(super) fn facts_of(header: &Header, mut graph: Arc<Graph>, blobs: &dyn Blobs) -> Result<Facts, Fault> {
     let settings = header.settings.unpack(&Value::Null, blobs)?;
-    lower_limits(&mut graph, &settings);
-    Facts::new(&header.run, header.created_ms, Arc::new(graph), settings)
+    if let Some(most) = settings["limits"]["cost_microusd"].as_u64() {
+        // A run may be held to less than its graph allows. It is pinned with its settings, so resume and replay stop
+        // where the run did. It never raises what the graph says.
+        let limit = &mut Arc::make_mut(&mut graph).limits.cost_microusd;
+        *limit = Some(limit.map_or(most, |own| own.min(most)));
+    }
+    Facts::new(&header.run, header.created_ms, graph, settings)
+}
+
+/// The graph of the run with this header.
+///
+/// # Errors
+/// Exit 7 when this program reads it as another, 21 when a blob is missing.
+pub(super) fn graph(header: &Header, load: &Loader, blobs: &dyn Blobs) -> Result<Graph, Fault> {
+    let stored = header.graph.stored(blobs)?;
+    let graph = load(&stored).map_err(|fault| fault.at("the run's stored graph"))?;
+    if graph.hash == header.graph.hash {
+        return Ok(graph);
+    }
+    let (pinned, ours) = (&header.graph.hash, &graph.hash);
+    let what = what_changed(header, &graph, blobs);
+    Err(differs(format!(
+        "the run is pinned to graph {pinned}; this program reads its source as {ours}{what}"
+    )))
 }
 
 /// Refuses a graph that is not the one that the run with this header is pinned to.
@@ -79,15 +100,11 @@ fn what_changed(header: &Header, graph: &Graph, blobs: &dyn Blobs) -> String {
     told
 }
 
-/// A run may be held to less than its graph allows: `limits.cost_microusd` of its settings. It is pinned with them,
-/// so resume and replay stop where the run did. It never raises what the graph says.
-fn lower_limits(graph: &mut Graph, settings: &Value) {
-    if let Some(most) = settings["limits"]["cost_microusd"].as_u64() {
-        graph.limits.cost_microusd = Some(graph.limits.cost_microusd.map_or(most, |own| own.min(most)));
-    }
-}
-
-fn same_versions(header: &Header, known: &Kinds) -> Result<(), Fault> {
+/// Refuses a run of other versions of kinds than those that are known.
+///
+/// # Errors
+/// Exit 7, with the kind.
+pub(super) fn same_versions(header: &Header, known: &Kinds) -> Result<(), Fault> {
     for (name, version) in &header.kinds {
         match known.kinds.get(name.as_str()).map(|kind| kind.version) {
             Some(ours) if ours == *version => {}

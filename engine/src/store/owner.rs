@@ -88,14 +88,17 @@ impl Store {
         let row = self.row(run)?;
         let lock = self.try_lock(&row.id)?.ok_or_else(|| owned(&row.id))?;
         let now_ms = SystemClock::default().now_ms();
-        let fence = self
-            .lock()
+        let mut db = self.lock();
+        // After a power cut no earlier owner is left to be fenced off, so this need not wait for the disk.
+        db.durable(false).map_err(|e| sql(&e, "take the run"))?;
+        let fence = db
             .query_row(
                 "UPDATE runs SET fence = fence + 1, owned_ms = ?2 WHERE number = ?1 RETURNING fence",
                 params![row.number, now_ms.cast_signed()],
                 |row| row.get(0),
             )
             .map_err(|e| sql(&e, "take the run"))?;
+        drop(db);
         let tail = self.tail(&row.id)?;
         Ok(Owner {
             store: Arc::clone(self),

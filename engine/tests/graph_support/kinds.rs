@@ -176,6 +176,7 @@ fn kind(name: &'static str, with: &[(&'static str, Type)], output: Output, setti
         output,
         settings,
         needs: &[],
+        one_of: &[],
         effects: &[],
         node: Arc::new(Nothing),
     }
@@ -273,6 +274,15 @@ pub(crate) fn kinds() -> Kinds {
             Output::Fixed(Type::Bool),
             vec![setting("draft", SettingType::Condition)],
         ))
+        .with_kind(Kind {
+            one_of: &["span", "time"],
+            ..kind(
+                "timer",
+                &[("span", optional(Type::Duration)), ("time", optional(Type::String))],
+                Output::Fixed(Type::Bool),
+                vec![],
+            )
+        })
         .with_kind(kind(
             "step",
             &[

@@ -89,6 +89,7 @@ pub(crate) fn kinds() -> Kinds {
         output: Output::Fixed(ty(output)),
         settings,
         needs: &[],
+        one_of: &[],
         effects: &["look.at", "work.do", "ship.it"],
         node: Arc::new(Scripted(name)),
     };

@@ -66,6 +66,7 @@ fn kinds() -> Kinds {
         output: Output::Fixed(ty("{ok: bool, lane: string}")),
         settings: vec![],
         needs: &[],
+        one_of: &[],
         effects: &["work.do", "ship.it"],
         node: Arc::new(Worker),
     })

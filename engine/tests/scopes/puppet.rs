@@ -98,6 +98,7 @@ pub(crate) fn kinds() -> Kinds {
         output: Output::Fixed(ty("{ok: bool, n: int, text: string, lane: string}")),
         settings: vec![],
         needs: &[],
+        one_of: &[],
         effects: &["look.at", "work.do", "ship.it"],
         node: Arc::new(Puppet),
     })

@@ -70,6 +70,7 @@ fn kinds() -> Kinds {
         output: Output::Fixed(output.unwrap()),
         settings: vec![],
         needs: &[],
+        one_of: &[],
         effects: &[],
         node: Arc::new(Talk),
     })

@@ -44,6 +44,7 @@ pub fn kind() -> Kind {
             },
         ],
         needs: &["component", "hash"],
+        one_of: &[],
         effects: &[LoadComponent::NAME],
         node: Arc::new(Beside),
     }

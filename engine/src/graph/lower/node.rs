@@ -133,7 +133,33 @@ pub(super) fn lower<'y>(
                 .help(format!("add `{needed}`: {}", doc.map_or("", |setting| setting.doc)));
         }
     }
+    if let Some(kind) = kind.filter(|kind| !kind.one_of.is_empty()) {
+        one_of(kind, name, &lowered, report);
+    }
     Some(lowered)
+}
+
+/// Tells where not exactly one of the kind's keys that stand for each other is there.
+fn one_of(kind: &Kind, name: &Name, node: &NodeAst<'_>, report: &mut Report<'_>) {
+    let mut given = node.with.iter().filter(|(key, _)| kind.one_of.contains(&key.text.as_str()));
+    let all = kind.one_of.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or ");
+    match (given.next(), given.next()) {
+        (Some(_), None) => {}
+        (Some((first, _)), Some((second, _))) => {
+            report
+                .error("E029", &second.span, format!("`{}` beside `{}`", second.text, first.text))
+                .help(format!("kind `{}` takes {all}, one of them", kind.name));
+        }
+        (None, _) => {
+            report
+                .error(
+                    "E028",
+                    &name.span,
+                    format!("the node {} is given neither {}", named(name), all.replace(" or ", " nor ")),
+                )
+                .help(format!("add one of them under `with`: kind `{}` takes {all}", kind.name));
+        }
+    }
 }
 
 fn find<'k>(name: &Name, kinds: &'k Kinds, report: &mut Report<'_>) -> Option<&'k Kind> {

@@ -1,6 +1,7 @@
 //! The judge over runners that are not ours, each with its real toolchain: honest fixes, wrong ones, and cheats.
 
 mod go;
+mod java;
 mod missing;
 mod node;
 mod reports;

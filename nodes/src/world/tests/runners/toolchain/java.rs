@@ -23,7 +23,8 @@ pub(super) fn kit(foreign: &Foreign, places: &Places<'_>) -> Result<Kit, EffectE
     }
     let (variable, below, name) = match foreign.tool {
         Tool::Gradle => ("GRADLE_USER_HOME", ".gradle", "GRADLE_RO_DEP_CACHE"),
-        _ => ("MAVEN_REPOSITORY", ".m2/repository", "MAVEN_ARGS"),
+        // Every version of Maven reads it; `MAVEN_ARGS` came with 3.9.
+        _ => ("MAVEN_REPOSITORY", ".m2/repository", "MAVEN_OPTS"),
     };
     let host = places.prepared.map(std::path::Path::to_owned).or_else(|| folder(variable, below));
     let host = host.map(|host| if foreign.tool == Tool::Gradle { host.join("caches") } else { host });
