@@ -45,7 +45,7 @@ nodes:
             3 if whole => format!("n{}", i + 2),
             9 => format!(
                 "\n      - {{when: \"output.ok && output.count > {i} && note != ''\", to: {next}}}
-      - {{when: \"output.frame != null && output.frame.path != null && output.frame.path.endsWith('.py')\", to: {next}}}
+      - {{when: \"frame != null && frame.path != null && frame.path.endsWith('.py')\", to: {next}}}
       - {{retry: n{row}, max_attempts: 3, exhausted: done}}"
             ),
             _ => next,
@@ -84,7 +84,8 @@ fn check(c: &mut Criterion) {
     for nodes in [500, 1000, 2000] {
         let source = rows(nodes);
         let (graph, warnings) = load("rows", &source, &kinds).unwrap();
-        assert_eq!((graph.nodes.len(), warnings.len()), (nodes, 0));
+        let told: String = warnings.iter().map(|one| one.render(&source)).collect();
+        assert_eq!((graph.nodes.len(), told.as_str()), (nodes, ""));
         group.throughput(Throughput::Elements(nodes as u64));
         group.bench_with_input(BenchmarkId::from_parameter(nodes), &source, |b, source| {
             b.iter(|| load("rows", source, &kinds).unwrap())

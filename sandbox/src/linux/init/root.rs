@@ -123,6 +123,15 @@ fn system(links: &mut Vec<(PathBuf, PathBuf)>) -> Result<Vec<Source>, Fail> {
         "/etc/ca-certificates",
         "/etc/pki/tls/certs",
         "/etc/pki/ca-trust/extracted",
+        // Debian keeps the settings of Java here, and those of Maven: without its `settings.xml`, which may name
+        // passwords.
+        "/etc/java-8-openjdk",
+        "/etc/java-11-openjdk",
+        "/etc/java-17-openjdk",
+        "/etc/java-21-openjdk",
+        "/etc/java-25-openjdk",
+        "/etc/maven/m2.conf",
+        "/etc/maven/logging",
     ] {
         // None of them is needed everywhere.
         if let Ok(source) = take(Path::new(path), Path::new(path)) {

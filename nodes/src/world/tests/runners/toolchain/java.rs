@@ -1,5 +1,7 @@
 //! Maven and Gradle: the program, and the local repository of artifacts, offline.
 
+use std::path::Path;
+
 use prunella_engine::EffectError;
 
 use super::{Kit, Places, folder};
@@ -26,7 +28,7 @@ pub(super) fn kit(foreign: &Foreign, places: &Places<'_>) -> Result<Kit, EffectE
         // Every version of Maven reads it; `MAVEN_ARGS` came with 3.9.
         _ => ("MAVEN_REPOSITORY", ".m2/repository", "MAVEN_OPTS"),
     };
-    let host = places.prepared.map(std::path::Path::to_owned).or_else(|| folder(variable, below));
+    let host = places.prepared.map(Path::to_owned).or_else(|| folder(variable, below));
     let host = host.map(|host| if foreign.tool == Tool::Gradle { host.join("caches") } else { host });
     if let Some(host) = host.filter(|host| host.is_dir()) {
         kit.show(&host);
