@@ -51,6 +51,18 @@ const LOOK_MS: u64 = 200;
 /// The least that is recorded between two snapshots, in bytes.
 const SNAPSHOT_BYTES: u64 = 32 * 1024;
 
+/// And the least part of the state that it is, as its divisor.
+const SNAPSHOT_PART: u64 = 8;
+
+/// The last snapshot: what was recorded and stored then, how large it was, and what it takes in the store; in bytes.
+#[derive(Default)]
+struct Snapped {
+    recorded: u64,
+    stored: u64,
+    size: u64,
+    packed: u64,
+}
+
 /// What a driver works with.
 pub(crate) struct Tools {
     pub(crate) store: Arc<Store>,
@@ -97,8 +109,7 @@ pub(crate) struct Driver<'a> {
     blobs: Arc<dyn Blobs>,
     /// What a fork may take from the run that it branched off.
     inheritance: Option<&'a Inheritance>,
-    /// What was recorded when the last snapshot was taken, and how large that was, in bytes.
-    snapshot: (u64, u64),
+    snapped: Snapped,
     log: Log,
     scheduler: Scheduler,
     bodies: BTreeMap<Lane, Body>,
@@ -140,7 +151,7 @@ impl<'a> Driver<'a> {
             facts,
             blobs,
             inheritance: None,
-            snapshot: (0, 0),
+            snapped: Snapped::default(),
             log,
             scheduler,
             bodies: BTreeMap::new(),
@@ -418,17 +429,23 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Keeps where the scheduler stands when what was recorded since the last time outgrows that: so the sum of all
-    /// snapshots stays below twice what is recorded, whatever the state's size, and any state is a short way from one.
+    /// Keeps where the scheduler stands, so that any state is a short way from one that was kept. Not before what is
+    /// stored since the last time outgrows what that one takes: so all snapshots together take no more than the records
+    /// and one snapshot. And not before what is recorded since then is a good part of the state: so the work that they
+    /// are stays in proportion.
     fn snapshot(&mut self) -> Result<(), Fault> {
-        let (at, size) = self.snapshot;
-        let recorded = self.log.recorded();
-        if recorded.saturating_sub(at) < size.max(SNAPSHOT_BYTES) {
+        let Snapped { recorded, stored, size, packed } = self.snapped;
+        let least = SNAPSHOT_BYTES.max(size / SNAPSHOT_PART);
+        if self.log.recorded().saturating_sub(recorded) < least
+            || self.log.stored().saturating_sub(stored) < packed
+        {
             return Ok(());
         }
         let content = self.scheduler.snapshot_text()?;
-        self.snapshot = (recorded, content.len() as u64);
-        self.log.snapshot(&content)
+        let packed = self.log.snapshot(&content)?;
+        let (recorded, stored) = (self.log.recorded(), self.log.stored());
+        self.snapped = Snapped { recorded, stored, size: content.len() as u64, packed };
+        Ok(())
     }
 
     fn tell(&mut self, step: Superstep) {

@@ -52,11 +52,19 @@ impl Log {
         }
     }
 
-    /// Keeps `content`, which follows from all records so far.
-    pub(crate) fn snapshot(&mut self, content: &[u8]) -> Result<(), Fault> {
+    /// How many bytes of the store they take.
+    pub(crate) fn stored(&self) -> u64 {
+        match self {
+            Self::Store(owner, _) => owner.stored(),
+            Self::Off(_) => 0,
+        }
+    }
+
+    /// Keeps `content`, which follows from all records so far, and gives how many bytes of the store it takes.
+    pub(crate) fn snapshot(&mut self, content: &[u8]) -> Result<u64, Fault> {
         match self {
             Self::Store(owner, steps) => owner.put_snapshot(owner.seq().saturating_sub(1), *steps, content),
-            Self::Off(_) => Ok(()),
+            Self::Off(_) => Ok(0),
         }
     }
 

@@ -38,7 +38,8 @@ pub(super) struct Packed {
     /// Its first record.
     pub(super) seq: u64,
     chain: Chain,
-    lines: Vec<u8>,
+    /// What is stored.
+    pub(super) lines: Vec<u8>,
 }
 
 /// The key of the row of run `number` that begins with record `seq`.

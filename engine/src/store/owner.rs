@@ -47,6 +47,8 @@ pub struct Owner {
     held: Held,
     /// Bytes of records that were appended by this owner.
     appended: u64,
+    /// Bytes that those of them take that are written.
+    stored: u64,
     /// When the run's row was last written.
     touched_ms: u64,
     /// Whether the row knows how long the journal is.
@@ -109,6 +111,7 @@ impl Store {
             chain: tail.sealed.chain,
             held: Held::default(),
             appended: 0,
+            stored: 0,
             touched_ms: 0,
             touched: true,
             _lock: lock,
@@ -145,6 +148,12 @@ impl Owner {
     #[must_use]
     pub fn appended(&self) -> u64 {
         self.appended
+    }
+
+    /// How many bytes they take in the store; those that are held back count as they are.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.stored + self.held.bytes as u64
     }
 
     /// Appends `records` and sets the run's status, together or not at all. What was held back before is written
@@ -221,6 +230,7 @@ impl Owner {
             return Err(owned(&self.run));
         }
         lines::insert(&tx, self.number, &rows).map_err(failed)?;
+        let stored: u64 = rows.iter().map(|row| row.lines.len() as u64).sum();
         for snapshot in &held.snapshots {
             let at = place(self.number, snapshot.seq);
             tx.prepare_cached(
@@ -248,6 +258,7 @@ impl Owner {
             .map_err(failed)?;
         }
         tx.commit().map_err(failed)?;
+        self.stored += stored;
         if touch {
             self.touched_ms = held.now_ms;
         }

@@ -53,11 +53,12 @@ pub(super) fn seal(run: &str, seq: u64, step: u64, content: &[u8]) -> [u8; 32] {
 
 impl Owner {
     /// Keeps `content`, which was derived from the records up to and with number `seq`; `step` is how many steps of the
-    /// run's history they are. It is written with the next append, or [`Owner::flush`]; it is packed here.
+    /// run's history they are. It is written with the next append, or [`Owner::flush`]; it is packed here. Gives how many
+    /// bytes it takes.
     ///
     /// # Errors
     /// `snapshot.large` when it is beyond 256 MiB; a bug (exit 1) when there is no such record yet.
-    pub fn put_snapshot(&mut self, seq: u64, step: u64, content: &[u8]) -> Result<(), Fault> {
+    pub fn put_snapshot(&mut self, seq: u64, step: u64, content: &[u8]) -> Result<u64, Fault> {
         if seq >= self.seq() {
             return Err(Fault::bug(format!("a snapshot after record {seq} of {}", self.seq())));
         }
@@ -68,8 +69,9 @@ impl Owner {
         let zstd = zstd::bulk::compress(content, LEVEL)
             .map_err(|e| Fault::bug(format!("a snapshot is not packed: {e}")))?;
         let seal = seal(self.run(), seq, step, content);
+        let packed = zstd.len() as u64;
         self.keep(Snapshot { seq, step, seal, zstd });
-        Ok(())
+        Ok(packed)
     }
 }
 
