@@ -171,28 +171,3 @@ fn a_parked_run_costs_less_than_two_and_a_half_kilobytes() {
     assert!(each < 2500, "{each}");
     assert_eq!(std::fs::read_dir(dir.path().join("locks")).unwrap().count(), 0);
 }
-
-#[test]
-#[ignore = "prints times, which are the machine's"]
-fn how_long_a_thousand_supersteps_take() {
-    for round in 0..3 {
-        let dir = tempfile::tempdir().unwrap();
-        for (place, store) in
-            [("memory", Store::in_memory().unwrap()), ("disk", Store::open(dir.path()).unwrap())]
-        {
-            let before = std::time::Instant::now();
-            let cpu = cpu_ms();
-            talk(store, 1000);
-            let wall = before.elapsed().as_millis();
-            println!("{round}: 1000 supersteps, journal in {place}: {} ms CPU, {wall} ms", cpu_ms() - cpu);
-        }
-    }
-}
-
-/// CPU time of this process so far, in milliseconds, as Linux counts it (in hundredths of a second).
-fn cpu_ms() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let mut times = after.split_whitespace().skip(11).take(2);
-    times.by_ref().filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
-}

@@ -43,6 +43,12 @@ impl Sample {
     }
 }
 
+/// Whether a program of that name is on `PATH`.
+fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
 fn is(verdict: &Verdict, status: VerdictStatus) {
     assert_eq!(verdict.status, status, "{verdict:#?}");
 }

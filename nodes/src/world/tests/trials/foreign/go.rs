@@ -1,13 +1,11 @@
 //! `go test`, where Go is.
 
-use super::{Sample, believed_less, is, never_fixed};
+use super::{Sample, believed_less, is, never_fixed, on_path};
 use crate::types::VerdictStatus;
 
 #[test]
 fn go_is_judged_where_go_is() {
-    if !std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("go").is_file()))
-    {
+    if !on_path("go") {
         eprintln!("go is not on PATH: nothing is tried");
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Sample, believed_less, is, never_fixed};
+use super::{Sample, believed_less, is, never_fixed, on_path};
 use crate::types::VerdictStatus;
 
 /// Where Debian keeps artifacts.
@@ -51,9 +51,7 @@ public class CartTest {
 
 #[test]
 fn maven_is_judged_where_maven_is() {
-    let on_path = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("mvn").is_file()));
-    if !on_path || !Path::new(ARTIFACTS).join("org/apache/maven/surefire/surefire-junit4").is_dir() {
+    if !on_path("mvn") || !Path::new(ARTIFACTS).join("org/apache/maven/surefire/surefire-junit4").is_dir() {
         eprintln!("Maven with its plugins is not here: nothing is tried");
         return;
     }
